@@ -1,0 +1,41 @@
+# `make run` starts the service, `make test` tests it; both install what they need into .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format web clean
+
+help:  ## say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/installed  ## install if needed, and start: ARGS="--simulate 3" adds options
+	$(BIN)/python run.py $(ARGS)
+
+test: $(VENV)/installed  ## the tests; those that need Mosquitto, Node or Chromium run where these are installed
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/installed-dev  ## formatting, lint, types, the import law
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed-dev  ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+web: $(VENV)/installed  ## build the pages again
+	$(BIN)/python hatch_build.py
+
+clean:  ## remove what was built and installed
+	rm -rf $(VENV) build dist *.egg-info rt_service/web clients/web/node_modules tests/e2e/node_modules
+
+$(VENV)/installed: requirements.txt pyproject.toml hatch_build.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,5 @@
+"""Devices for rt-service: a real MQTT client in a few lines, and a simulator made of them."""
+
+from rt_device.device import Device
+
+__all__ = ["Device"]

@@ -1,0 +1,94 @@
+"""Simulated greenhouse devices: telemetry, a setpoint that can be called, and a word in the chat now and then."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+from rt_device.device import Device
+
+KINDS = ("greenhouse", "pump", "tank")
+PERIOD_S = 0.5
+
+
+class SimulatedDevice:
+    """A temperature that follows its setpoint, a humidity, and a light that can be switched."""
+
+    def __init__(self, number: int) -> None:
+        self.device = Device(f"{KINDS[number % len(KINDS)]}-{number // len(KINDS) + 1}")
+        self._random = random.Random(number)
+        self._target = 20.0 + number
+        self._celsius = self._target - 3.0
+        self._light = False
+        self.sent = 0
+        self.device.on_call("set", self._set)
+        self.device.on_call("light", self._switch)
+        self.device.on_call("ping", lambda data: {"pong": data})
+        self.device.listen(f"rt/out/iot/device:{self.device.id}/say", self._hear)
+
+    def tick(self, now: float) -> None:
+        """Publish one reading; `now` in seconds."""
+        self._celsius += (self._target - self._celsius) * 0.05 + self._random.gauss(0, 0.08)
+        self.device.telemetry(
+            {
+                "c": round(self._celsius, 2),
+                "humidity": round(60 + 10 * math.sin(now / 20 + self._target) + self._random.gauss(0, 0.4), 1),
+                "light": self._light,
+            }
+        )
+        self.sent += 1
+
+    def _set(self, data: Any) -> dict[str, float]:
+        was, self._target = self._target, float(data["c"])
+        return {"c": self._target, "was": was}
+
+    def _switch(self, data: Any) -> dict[str, bool]:
+        self._light = bool(data["on"]) if isinstance(data, dict) and "on" in data else not self._light
+        return {"on": self._light}
+
+    def _hear(self, publication: Any) -> None:
+        if publication["from"] != {"kind": "device", "id": self.device.id}:
+            self.device.event("said", {"text": f"I heard “{publication['data'].get('text', '')}”. It is {self._celsius:.1f} °C here."})
+
+
+def run(url: str, devices: int, quiet: bool) -> int:
+    """Run `devices` simulated devices until SIGTERM or SIGINT; the exit code."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    simulated = [SimulatedDevice(number) for number in range(devices)]
+    try:
+        for one in simulated:
+            one.device.connect(url)
+    except OSError as error:
+        print(f"simulator: {url} cannot be reached: {error.strerror or error}", file=sys.stderr)
+        return 1
+    while not stopping.wait(PERIOD_S):
+        now = time.monotonic()
+        for one in simulated:
+            one.tick(now)
+        if not quiet:
+            total = sum(one.sent for one in simulated)
+            print(f"\r{devices} devices, {total} readings, {devices / PERIOD_S:.0f}/s ", end="", flush=True)
+    for one in simulated:
+        one.device.disconnect()
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", default="mqtt://127.0.0.1:1883", help="the MQTT broker")
+    parser.add_argument("--devices", type=int, default=3, help="how many")
+    parser.add_argument("--quiet", action="store_true", help="print nothing")
+    options = parser.parse_args()
+    return run(options.url, options.devices, options.quiet)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

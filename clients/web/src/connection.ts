@@ -1,0 +1,72 @@
+// One namespace over socket.io-client: verbs as promises, and a room that is joined again after every reconnect.
+import { io, type Socket } from "socket.io-client";
+import type { Failure, Joined, Position, PresenceChange, Publication } from "./protocol";
+
+export class Refused extends Error {
+  constructor(readonly failure: Failure) {
+    super(failure.message);
+  }
+}
+
+export interface RoomListener {
+  joined(answer: Joined): void;
+  published(publication: Publication): void;
+  presence(change: PresenceChange): void;
+}
+
+export class Connection {
+  readonly #socket: Socket;
+  #room: string | null = null;
+  #since: Position | undefined;
+  #listener: RoomListener | null = null;
+
+  constructor(namespace: string, auth: { user: string }, state: (text: string, good: boolean) => void) {
+    this.#socket = io(namespace, { auth });
+    this.#socket.on("connect", () => {
+      state("connected", true);
+      void this.#join();
+    });
+    this.#socket.on("disconnect", () => state("reconnecting", false));
+    this.#socket.on("connect_error", (error) => state(error.message || "cannot connect", false));
+    this.#socket.on("presence", (change: PresenceChange) => {
+      if (change.room === this.#room) this.#listener?.presence(change);
+    });
+    this.#socket.onAny((_event, body: unknown) => {
+      if (isPublication(body) && body.room === this.#room) this.#publication(body);
+    });
+  }
+
+  async ask<T>(verb: string, request: object = {}): Promise<T> {
+    const answer = await this.#socket.timeout(10_000).emitWithAck(verb, request);
+    if (!answer.ok) throw new Refused(answer.error);
+    return answer as T;
+  }
+
+  /** Leave the room we are in, and enter another. */
+  async enter(room: string, listener: RoomListener): Promise<void> {
+    if (this.#room !== null && this.#socket.connected) await this.ask("leave", { room: this.#room });
+    this.#room = room;
+    this.#since = undefined;
+    this.#listener = listener;
+    if (this.#socket.connected) await this.#join();
+  }
+
+  async #join(): Promise<void> {
+    const room = this.#room;
+    if (room === null) return;
+    const answer = await this.ask<Joined>("join", { room, since: this.#since });
+    if (room !== this.#room) return;
+    this.#since = { epoch: answer.epoch, offset: answer.offset };
+    this.#listener?.joined(answer);
+    answer.publications.forEach((publication) => this.#listener?.published(publication));
+  }
+
+  #publication(publication: Publication): void {
+    if (this.#since && publication.offset !== null) this.#since.offset = publication.offset;
+    this.#listener?.published(publication);
+  }
+}
+
+function isPublication(body: unknown): body is Publication {
+  return typeof body === "object" && body !== null && "from" in body && "event" in body && "at" in body;
+}

@@ -1,0 +1,46 @@
+// The shapes of docs/protocol.md that the page uses.
+
+export interface Identity {
+  kind: "user" | "device" | "service";
+  id: string;
+}
+
+export interface Publication<T = unknown> {
+  room: string;
+  event: string;
+  data: T;
+  from: Identity;
+  id: string;
+  offset: number | null;
+  at: number;
+  key?: string;
+}
+
+export interface Member extends Identity {
+  info: unknown;
+  sessions: number;
+}
+
+export interface Position {
+  epoch: string;
+  offset: number;
+}
+
+export interface Joined extends Position {
+  recovered: boolean;
+  publications: Publication[];
+  latest: Publication[];
+  members: Member[];
+}
+
+export interface PresenceChange {
+  room: string;
+  action: "join" | "leave" | "online" | "offline";
+  member: Member;
+}
+
+export interface Failure {
+  code: string;
+  message: string;
+  retry_after_ms?: number;
+}

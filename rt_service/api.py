@@ -1,0 +1,326 @@
+"""The one door: every verb of CONTRACT.md section 2, once. Validate, limit, authorise, do, answer.
+
+A gateway hands over what a client sent and writes back what it gets; it decides nothing about rooms or permissions.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from rt_service import log, verbs
+from rt_service.auth.policy import Policy
+from rt_service.core import names
+from rt_service.core.errors import (
+    BadRequest,
+    Internal,
+    NotFound,
+    NotMember,
+    NotOnline,
+    RtError,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+)
+from rt_service.core.hub import Hub
+from rt_service.core.limits import TokenBucket
+from rt_service.core.model import Identity, Publication, PublicationClass
+from rt_service.core.ports import Clock, DeviceLink, Receipt, Transport
+from rt_service.core.session import Session
+from rt_service.devices.calls import Calls
+from rt_service.metrics import Metrics
+
+Answer = dict[str, Any]
+Reply = Callable[[Answer], None]
+
+
+@dataclass(frozen=True)
+class ApiBounds:
+    message_bytes: int = 65_536
+    publishes_per_s: float = 200.0
+    publish_burst: int = 400
+    call_timeout_max_s: float = 60.0
+
+
+class Api:
+    """`devices` is the way to devices that speak MQTT, once there is one."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        policy: Policy,
+        calls: Calls,
+        clock: Clock,
+        metrics: Metrics,
+        namespaces: Collection[str],
+        bounds: ApiBounds,
+    ) -> None:
+        self.devices: DeviceLink | None = None
+        self.draining = False
+        self._hub = hub
+        self._policy = policy
+        self._calls = calls
+        self._clock = clock
+        self._metrics = metrics
+        self._namespaces = namespaces
+        self._bounds = bounds
+        self._log = log.get("api")
+        self._verbs: dict[str, tuple[type[msgspec.Struct], Callable[[Session, Any], Answer]]] = {
+            "join": (verbs.Join, self._join),
+            "leave": (verbs.Room, self._leave),
+            "publish": (verbs.Publish, self._publish),
+            "send": (verbs.Send, self._send),
+            "call": (verbs.Call, self._call),
+            "history": (verbs.History, self._history),
+            "presence": (verbs.Room, self._presence),
+            "rooms": (verbs.Rooms, self._rooms),
+            "ping": (verbs.Ping, self._ping),
+        }
+
+    # -- for gateways
+
+    def connect(
+        self, sid: str, namespace: str, credentials: Mapping[str, Any], transport: Transport
+    ) -> Session:
+        """Open a session.
+
+        Raises:
+            Unauthorized, Forbidden, BadRequest: it may not.
+            TooManyRequests: its identity has as many sessions as it may.
+            Unavailable: the service is about to stop.
+        """
+        if self.draining:
+            raise Unavailable("the service is stopping; reconnect", retry_after_ms=1000)
+        who = self._policy.identify(credentials)
+        self._policy.allow(who.identity, "connect", namespace, None, None)
+        bucket = TokenBucket(
+            self._bounds.publishes_per_s, self._bounds.publish_burst, self._clock.monotonic()
+        )
+        session = Session(sid, namespace, who.identity, transport, bucket, who.info)
+        self._hub.open(session)
+        return session
+
+    def disconnect(self, session: Session) -> None:
+        self._hub.close(session)
+
+    def answer(self, session: Session, verb: str, request: Any, reply: Reply) -> None:
+        """Do what a client asks and hand the answer to `reply`, whatever happens; what a join held follows after it."""
+        started = self._clock.monotonic()
+        try:
+            answer = {"ok": True, **self._do(session, verb, request)}
+        except RtError as error:
+            answer = self.refusal(error)
+        except Exception as error:
+            answer = self.failure(error, verb=verb)
+        reply(answer)
+        if verb == "join" and answer["ok"]:
+            self._hub.release(session, request["room"])
+        if verb in self._verbs:
+            self._metrics.verb_seconds.labels(verb).observe(self._clock.monotonic() - started)
+
+    def refusal(self, error: RtError) -> Answer:
+        """The answer that says no, counted."""
+        self._metrics.refused.labels(error.code).inc()
+        return {"ok": False, "error": error.as_dict()}
+
+    def failure(self, error: Exception, **about: Any) -> Answer:
+        """The answer to what should not have happened: the details go to the log, under a reference the client gets."""
+        reference = secrets.token_hex(4)
+        self._log.error("internal_error", reference=reference, exc_info=error, **about)
+        return self.refusal(Internal(f"something went wrong here; the reference is {reference}"))
+
+    def publish(
+        self,
+        sender: Identity,
+        namespace: str,
+        room: str,
+        event: str,
+        data: Any,
+        *,
+        id: str | None = None,
+        class_: PublicationClass = PublicationClass.KEPT,
+        key: str | None = None,
+    ) -> Receipt:
+        """Publish for somebody who has no session and joins no rooms: a device, an HTTP client, an application.
+
+        Raises:
+            RtError: refused, as the verb would be.
+        """
+        if namespace not in self._namespaces:
+            raise NotFound(f"there is no namespace {namespace}")
+        publication = self._publication(sender, namespace, room, event, data, id, class_, key)
+        self._policy.allow(sender, "publish", namespace, room, event)
+        return self._hub.publish(publication)
+
+    # -- verbs
+
+    def _do(self, session: Session, verb: str, request: Any) -> Answer:
+        if verb not in self._verbs:
+            raise BadRequest(f"there is no verb {verb[:64]!r}; there are {', '.join(self._verbs)}")
+        kind, run = self._verbs[verb]
+        try:
+            asked = msgspec.convert({} if request is None else request, kind)
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"{verb}: {error}") from None
+        return run(session, asked)
+
+    def _join(self, session: Session, asked: verbs.Join) -> Answer:
+        room = self._room(session, "join", asked.room)
+        joined = self._hub.join(session, room, asked.since.position() if asked.since else None)
+        return {
+            "epoch": joined.page.epoch,
+            "offset": joined.page.offset,
+            "recovered": joined.recovered.recovered,
+            "publications": [p.as_dict() for p in joined.recovered.publications],
+            "latest": [p.as_dict() for p in joined.latest],
+            "members": [m.as_dict() for m in joined.members],
+        }
+
+    def _leave(self, session: Session, asked: verbs.Room) -> Answer:
+        room = names.room_name(asked.room)
+        if not self._hub.leave(session, room):
+            raise NotMember(f"this session is not in {room}")
+        return {}
+
+    def _publish(self, session: Session, asked: verbs.Publish) -> Answer:
+        self._take_token(session)
+        publication = self._publication(
+            session.identity,
+            session.namespace,
+            asked.room,
+            asked.event,
+            asked.data,
+            asked.id,
+            PublicationClass(asked.class_),
+            asked.key,
+        )
+        if publication.room not in session.rooms:
+            raise NotMember(f"join {publication.room} before publishing in it")
+        self._policy.allow(session.identity, "publish", session.namespace, publication.room, publication.event)
+        receipt = self._hub.publish(publication)
+        return {"id": publication.id, "epoch": receipt.epoch, "offset": receipt.offset}
+
+    def _send(self, session: Session, asked: verbs.Send) -> Answer:
+        self._take_token(session)
+        to = names.address(asked.to)
+        publication = self._hub.publication(
+            session.namespace, None, names.event_name(asked.event), asked.data, session.identity
+        )
+        self._check_size(publication)
+        self._policy.allow(session.identity, "send", session.namespace, str(to), publication.event)
+        return {"delivered": self._send_to(to, publication)}
+
+    def _send_to(self, to: Identity, publication: Publication) -> int:
+        delivered = 0
+        if to.kind == "device" and self.devices is not None:
+            delivered = self.devices.send(to.id, publication)
+        try:
+            return delivered + self._hub.send(to, publication)
+        except NotOnline:
+            if not delivered:
+                raise
+            return delivered
+
+    def _call(self, session: Session, asked: verbs.Call) -> Answer:
+        self._take_token(session)
+        to, method = names.address(asked.to), names.event_name(asked.method)
+        timeout_s = asked.timeout_ms / 1000
+        if timeout_s > self._bounds.call_timeout_max_s:
+            raise BadRequest(f"timeout_ms is at most {self._bounds.call_timeout_max_s * 1000:.0f}")
+        question = self._hub.publication(session.namespace, None, method, asked.data, session.identity)
+        self._check_size(question)
+        self._policy.allow(session.identity, "call", session.namespace, str(to), method)
+        try:
+            answer = self._ask(to, question, timeout_s)
+        except RtError as error:
+            self._metrics.calls.labels(error.code).inc()
+            raise
+        self._metrics.calls.labels("answered").inc()
+        return {"data": answer}
+
+    def _ask(self, to: Identity, question: Publication, timeout_s: float) -> Any:
+        callees = self._hub.sessions.of(to, question.namespace)
+        call = self._calls.open(to)
+        try:
+            if callees:
+                sender = question.as_dict()["from"]
+                body = {"id": call.id, "method": question.event, "data": question.data, "from": sender}
+                callees[-1].transport.ask(body, call.answered)
+            elif to.kind == "device" and self.devices is not None:
+                self.devices.call(to.id, call.id, question, timeout_s)
+            else:
+                raise NotOnline(f"{to} is not online")
+            return self._calls.wait(call, timeout_s)
+        finally:
+            self._calls.drop(call)
+
+    def _history(self, session: Session, asked: verbs.History) -> Answer:
+        room = self._room(session, "history", asked.room)
+        since = asked.since.position() if asked.since else None
+        page = self._hub.read(session.namespace, room, since, asked.limit, asked.reverse)
+        return {
+            "epoch": page.epoch,
+            "offset": page.offset,
+            "publications": [p.as_dict() for p in page.publications],
+            "more": page.more,
+        }
+
+    def _presence(self, session: Session, asked: verbs.Room) -> Answer:
+        room = self._room(session, "presence", asked.room)
+        return {"members": [m.as_dict() for m in self._hub.presence.members(session.namespace, room)]}
+
+    def _rooms(self, session: Session, asked: verbs.Rooms) -> Answer:
+        self._policy.allow(session.identity, "rooms", session.namespace, None, None)
+        found = self._hub.room_names(session.namespace, asked.prefix)
+        count = self._hub.presence.count
+        return {"rooms": [{"room": name, "members": count(session.namespace, name)} for name in found]}
+
+    def _ping(self, session: Session, asked: verbs.Ping) -> Answer:
+        return {"at": self._clock.ms()}
+
+    # -- checks
+
+    def _room(self, session: Session, verb: str, value: Any) -> str:
+        room = names.room_name(value)
+        self._policy.allow(session.identity, verb, session.namespace, room, None)
+        return room
+
+    def _take_token(self, session: Session) -> None:
+        wait_s = session.publishes.take(self._clock.monotonic())
+        if wait_s:
+            raise TooManyRequests(
+                f"more than {self._bounds.publishes_per_s:g} publications a second",
+                retry_after_ms=int(wait_s * 1000) + 1,
+            )
+
+    def _publication(
+        self,
+        sender: Identity,
+        namespace: str,
+        room: Any,
+        event: Any,
+        data: Any,
+        id: str | None,
+        class_: PublicationClass,
+        key: str | None,
+    ) -> Publication:
+        room, event = names.room_name(room), names.event_name(event)
+        for name, value in (("id", id), ("key", key)):
+            if value is not None and not names.is_name(value):
+                raise BadRequest(f"`{name}` is 1-128 of A-Za-z0-9_.:@-")
+        if class_ is PublicationClass.LATEST:
+            key = key or event
+        publication = self._hub.publication(
+            namespace, room, event, data, sender, id=id, class_=class_, key=key
+        )
+        self._check_size(publication)
+        return publication
+
+    def _check_size(self, publication: Publication) -> None:
+        size, most = len(publication.encoded.json), self._bounds.message_bytes
+        if size > most:
+            raise TooLarge(f"data is {size} bytes as JSON, more than {most}")

@@ -1,0 +1,182 @@
+"""The rooms and an outside broker: devices' messages in, the rooms' publications and calls out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+from rt_service import log, runtime
+from rt_service.bridge.link import NO_MATCHING_SUBSCRIBERS, Link, Received
+from rt_service.core.errors import NotOnline, RtError
+from rt_service.core.model import Identity, Publication, PublicationClass
+from rt_service.core.ports import Clock
+from rt_service.devices.calls import Calls
+from rt_service.metrics import Metrics
+from rt_service.mqtt import relay
+from rt_service.mqtt.relay import Relay
+from rt_service.mqtt.routes import Outgoing, Routes
+from rt_service.settings import Bridge as BridgeSettings
+
+RETRY_S = 0.25
+ONE_READ = 4096  # more messages than one read brings: reading pauses only between reads
+
+
+class Outbox:
+    """Publications that wait for the broker, oldest first; of a latest one only the newest of its topic."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._waiting: dict[Any, Outgoing] = {}
+        self._numbers = count()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, out: Outgoing) -> bool:
+        """Whether there was room for it."""
+        latest = out.publication.class_ is PublicationClass.LATEST
+        key = (out.topic, out.publication.key) if latest else next(self._numbers)
+        if key not in self._waiting and len(self._waiting) >= self._bound:
+            return False
+        self._waiting[key] = out
+        return True
+
+    def take(self, most: int) -> Iterator[Outgoing]:
+        while self._waiting and most > 0:
+            yield self._waiting.pop(next(iter(self._waiting)))
+            most -= 1
+
+
+class Bridge:
+    """A tap of the hub and the api's way to devices, like the embedded broker's gateway."""
+
+    def __init__(
+        self,
+        settings: BridgeSettings,
+        relay: Relay,
+        routes: Routes,
+        calls: Calls,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._relay = relay
+        self._routes = routes
+        self._calls = calls
+        self._metrics = metrics
+        self._log = log.get("bridge")
+        self._identity = Identity("service", settings.client_id)
+        self._status_topic = f"rt/services/{settings.client_id}/status"
+        self._inbox = runtime.Mailbox(settings.inbox + ONE_READ)
+        self._outbox = Outbox(settings.outbox)
+        self._in_flight: set[int] = set()
+        self._asked: dict[int, tuple[str, Identity]] = {}
+        self._link = Link(
+            settings, routes.filters, (self._status_topic, b"offline"), clock, received=self._received,
+            may_read=lambda: len(self._inbox) < settings.inbox, up=self._up, done=self._done,
+        )  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return str(self._link.address)
+
+    def start(self) -> None:
+        self._link.start()
+        runtime.spawn(self._work)
+
+    def stop(self, timeout_s: float) -> None:
+        self._link.stop((self._status_topic, b"offline"), timeout_s)
+        self._metrics.bridge_up.set(0)
+
+    def healthy(self) -> str | None:
+        """None, or one line that says what is wrong."""
+        self._metrics.bridge_up.set(self._link.connected)
+        return None if self._link.connected else f"the broker {self.url} is not connected"
+
+    # -- in
+
+    def _received(self, received: Received) -> None:
+        self._metrics.bridge_messages.labels("in").inc()
+        if not self._inbox.put(received):
+            self._metrics.dropped.labels("bridge_inbox").inc()
+
+    def _work(self) -> None:
+        while True:
+            for received in self._inbox.take():
+                self._take(received)
+
+    def _take(self, received: Received) -> None:
+        """Take one message for good, then acknowledge it; while it cannot be kept, it and all behind it wait."""
+        message = relay.Message(received.topic, received.payload, self._identity, received.retained)
+        told = False
+        while True:
+            try:
+                self._relay.receive(message)
+            except RtError as error:
+                if not told:
+                    self._log.warning("not_taken_yet", topic=received.topic, error=error.message)
+                told = True
+                runtime.sleep(RETRY_S)
+                continue
+            except Exception as error:  # a fault of ours must not end the bridge
+                self._log.error("internal_error", topic=received.topic, exc_info=error)
+            self._link.acknowledge(received.token)
+            return
+
+    # -- out
+
+    def __call__(self, publication: Publication) -> None:
+        for out in self._routes.outgoing(publication):
+            if not self._outbox.put(out):
+                self._metrics.dropped.labels("bridge_outbox").inc()
+        self._pump()
+
+    def call(self, device: str, call_id: str, asked: Publication, timeout_s: float) -> None:
+        """Ask a device; a broker that speaks MQTT 5 tells at once when nobody listens."""
+        if not self._link.connected:
+            raise NotOnline(f"device:{device} cannot be reached: the broker is not connected")
+        properties: dict[str, Any] = {
+            "CorrelationData": call_id.encode(),
+            "MessageExpiryInterval": max(1, round(timeout_s)),
+        }
+        reply_topic = self._routes.reply_topic(device, call_id)
+        if reply_topic is not None:
+            properties["ResponseTopic"] = reply_topic
+        for out in self._routes.calls(device, call_id, asked):
+            mid = self._publish(out, **properties)
+            self._asked[mid] = (call_id, Identity("device", device))
+
+    def send(self, device: str, publication: Publication) -> int:
+        """Hand over to the broker; how many messages, since it does not tell who got them."""
+        if not self._link.connected:
+            return 0
+        return len([self._publish(out) for out in self._routes.sends(device, publication)])
+
+    def _up(self) -> None:
+        self._metrics.bridge_connects.inc()
+        self._metrics.bridge_up.set(1)
+        self._link.publish(self._status_topic, b"online", 1, True)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Hand over what waits, as far as the broker's receive maximum allows."""
+        if self._link.connected:
+            for out in self._outbox.take(self._link.in_flight_most - len(self._in_flight)):
+                mid = self._publish(out)
+                if out.route.qos:  # at QoS 0 nothing comes back after a connection is lost
+                    self._in_flight.add(mid)
+
+    def _publish(self, out: Outgoing, **properties: Any) -> int:
+        self._metrics.bridge_messages.labels("out").inc()
+        return self._link.publish(out.topic, out.payload, out.route.qos, out.route.retain, **properties)
+
+    def _done(self, mid: int, reason: int) -> None:
+        self._in_flight.discard(mid)
+        call_id, device = self._asked.pop(mid, (None, None))
+        if call_id is not None and device is not None and reason == NO_MATCHING_SUBSCRIBERS:
+            try:
+                self._calls.fail(call_id, device, NotOnline(f"{device} is not online: nobody listens for its calls"))
+            except RtError:
+                pass  # it timed out meanwhile
+        self._pump()

@@ -1,0 +1,226 @@
+"""The command line. What cannot be used says so in one line and exits 2; anything else that fails exits 1."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rt_service import __version__, log, remote, settings
+from rt_service.mqtt.routes import Incoming, Routes, RoutesError, load
+from rt_service.settings import Settings, SettingsError
+
+app = typer.Typer(
+    name="rt-service", help=__doc__, no_args_is_help=False, add_completion=False, rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)  # fmt: skip
+routes_app = typer.Typer(help="What MQTT topics become.")
+app.add_typer(routes_app, name="routes")
+app.command("tail")(remote.tail)
+app.command("publish")(remote.publish)
+app.command("dead-letters")(remote.dead_letters)
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file instead of config/default.toml")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="any setting; repeatable")]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the process's exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("--help", "--version")):
+        arguments.insert(0, "serve")
+    try:
+        code = app(arguments, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except (SettingsError, RoutesError) as error:
+        return _fail(str(error), 2)
+    except typer.TyperException as error:
+        return _fail(error.format_message(), 2)
+    except remote.RemoteError as error:
+        return _fail(str(error), 1)
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+
+
+def _fail(message: str, code: int) -> int:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]rt-service:[/] {message}", markup=True)
+    return code
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"rt-service {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print it")] = False,
+) -> None:
+    """Browsers, game clients and MQTT devices in the same rooms."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="address for HTTP and Socket.IO (127.0.0.1)")] = None,
+    port: Annotated[int | None, typer.Option(help="port for HTTP and Socket.IO (5000); 0: a free one")] = None,
+    mqtt_port: Annotated[int | None, typer.Option(help="port of the embedded broker (1883); 0: a free one")] = None,
+    mqtt_url: Annotated[str | None, typer.Option(help="an outside broker; then no embedded one is run")] = None,
+    engine: Annotated[str | None, typer.Option(help="where publications are kept (memory)")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="folder for what is kept on disk (var)")] = None,
+    config: ConfigFile = None,
+    simulate: Annotated[int | None, typer.Option(help="simulated devices to start along")] = None,
+    set: Set = None,
+    ready_file: Annotated[Path | None, typer.Option(help="gets the addresses as JSON once everything accepts")] = None,
+) -> None:
+    """Run the service (the default)."""
+    flags = {
+        "server.host": host,
+        "server.port": port,
+        "mqtt.port": mqtt_port,
+        "bridge.url": mqtt_url,
+        "engine.url": engine,
+        "server.data_dir": data_dir,
+        "simulate.devices": simulate,
+    }
+    overrides = {**_assignments(set), **{name: value for name, value in flags.items() if value is not None}}
+    effective = settings.load(config, overrides=overrides)
+    log.configure(effective.log.level, effective.log.format)
+    _serve(effective, ready_file)
+
+
+def _serve(effective: Settings, ready_file: Path | None) -> None:
+    from rt_service.service import Service  # what is slow to import is not needed for the other commands
+
+    service = Service(effective)
+    service.start()
+    simulator = _start_simulator(effective.simulate.devices, service.mqtt_url)
+    _print_banner(effective, service.http_url, service.mqtt_url, embedded=service.mqtt is not None)
+    try:
+        if ready_file is not None:
+            service.write_ready_file(ready_file)
+        service.wait_for_signal()
+    finally:
+        if simulator is not None:  # first, so that its devices say goodbye
+            simulator.terminate()
+            simulator.wait()
+        service.stop()
+
+
+def _start_simulator(devices: int, mqtt_url: str) -> subprocess.Popen[bytes] | None:
+    if not devices:
+        return None
+    if not mqtt_url:
+        raise SettingsError("simulate.devices: there is no MQTT broker; set mqtt.enabled or bridge.url")
+    command = [sys.executable, "-m", "rt_device.simulator", "--url", mqtt_url, "--devices", str(devices), "--quiet"]
+    return subprocess.Popen(command)
+
+
+def _print_banner(effective: Settings, http_url: str, mqtt_url: str, embedded: bool) -> None:
+    broker = "embedded broker" if embedded else "outside broker"
+    rows = [
+        ("pages", f"{http_url}/"),
+        ("Socket.IO", f"{http_url} with namespaces {' '.join(effective.server.namespaces)}"),
+        ("MQTT", f"{mqtt_url} ({broker})" if mqtt_url else "off"),
+        ("engine", f"{effective.engine.url} (forgets at exit)"),
+        ("mode", "open: no tokens, this machine only"),
+        ("devices", f"{effective.simulate.devices} simulated" if effective.simulate.devices else "none simulated"),
+        ("stop", "Ctrl-C"),
+    ]
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        table.add_row(f"[bold]{name}[/]", value)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold green]rt-service[/] {__version__}")
+    console.print(table)
+    sys.stdout.flush()
+
+
+@app.command("check-config")
+def check_config(config: ConfigFile = None, set: Set = None) -> None:
+    """Print every setting as it is in effect, secrets masked."""
+    effective = settings.load(config, overrides=_assignments(set))
+    load(settings.config_dir() / effective.routes.file)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    for section, values in settings.effective(effective).items():
+        console.print(f"[{section}]")
+        for name, value in values.items():
+            console.print(f"{name} = {_toml(value)}")
+        console.print()
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return str(value) if isinstance(value, (int, float)) else f'"{value}"'
+
+
+def _assignments(texts: list[str] | None) -> dict[str, str]:
+    found = {}
+    for text in texts or []:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise SettingsError(f"--set {text}: write section.key=value")
+        found[name.strip()] = value
+    return found
+
+
+@routes_app.command("explain")
+def explain(
+    topic: Annotated[str, typer.Argument(help="an MQTT topic, such as devices/pump-1/telemetry")],
+    config: ConfigFile = None,
+    set: Set = None,
+) -> None:
+    """Say what a message on a topic becomes, and what it is that is published on it."""
+    effective = settings.load(config, overrides=_assignments(set))
+    routes = load(settings.config_dir() / effective.routes.file)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    for line in explained(topic, routes):
+        console.print(line)
+
+
+def explained(topic: str, routes: Routes) -> list[str]:
+    """What `routes explain` prints."""
+    incoming = routes.incoming(topic)
+    if incoming is not None:
+        return [f"route: {incoming.route.topic}", *_says(incoming)]
+    sent = [route.topic for route, pattern in routes.out_routes if pattern.read(topic) is not None]
+    if sent:
+        return [f"route: {sent[0]}", "published by the service; devices subscribe to it and may not publish on it"]
+    return ["no route: on the embedded broker an ordinary MQTT topic between devices; an outside one is not asked for it"]
+
+
+def _says(incoming: Incoming) -> list[str]:
+    route = incoming.route
+    if route.does == "publish":
+        sender = f"device:{incoming.device}" if incoming.device else "the connection's own identity"
+        key = f", newest of key {incoming.key}" if incoming.key else ""
+        return [
+            f"publishes event {incoming.event} in room {incoming.room} of {incoming.namespace}",
+            f"from {sender}, class {route.class_.value}{key}, payload read as {route.codec}",
+        ]
+    meaning = {
+        "status": f"says whether device:{incoming.device} is online",
+        "reply": f"answers call {incoming.call} for device:{incoming.device}",
+        "failure": f"fails call {incoming.call} for device:{incoming.device}",
+        "refuse": "refused: a dead letter with reason no_route",
+    }
+    return [meaning[route.does]]
+
+
+@app.command()
+def simulate(
+    url: Annotated[str, typer.Option(help="the MQTT broker")] = "mqtt://127.0.0.1:1883",
+    devices: Annotated[int, typer.Option(min=1, help="how many")] = 3,
+) -> None:
+    """Run simulated devices against a broker: telemetry, will, answers to calls."""
+    from rt_device.simulator import run
+
+    raise typer.Exit(run(url, devices, quiet=False))

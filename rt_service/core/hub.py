@@ -1,0 +1,232 @@
+"""What happens: sessions enter rooms, publications get a position and reach every member, on every transport.
+
+Greenlets switch only inside engine calls. So: change the tables completely, then call; after the call, look again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from rt_service.core.errors import NotOnline, TooManyRequests, Unavailable
+from rt_service.core.model import Identity, Position, Publication, PublicationClass
+from rt_service.core.ports import Clock, Engine, Member, Page, Receipt, Tap
+from rt_service.core.presence import Presence
+from rt_service.core.recovery import Recovered, recover, remaining
+from rt_service.core.rooms import Membership, Rooms
+from rt_service.core.session import Session, Sessions
+from rt_service.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class HubBounds:
+    rooms_per_session: int = 100
+    sessions_per_identity: int = 50
+    waiting_bytes: int = 1 << 20  # held for one session while it joins
+    history: int = 1000  # the most a recovery reads
+    presence_members: int = 200  # in fuller rooms presence is asked for, not pushed
+
+
+class Joined(NamedTuple):
+    page: Page
+    recovered: Recovered
+    latest: Sequence[Publication]
+    members: Sequence[Member]
+
+
+class Hub:
+    def __init__(self, engine: Engine, clock: Clock, metrics: Metrics, bounds: HubBounds, node: str) -> None:
+        self.sessions = Sessions(bounds.sessions_per_identity)
+        self.rooms = Rooms()
+        self.presence = Presence()
+        self.taps: list[Tap] = []
+        self._engine = engine
+        self._clock = clock
+        self._metrics = metrics
+        self._bounds = bounds
+        self._ids = (f"{node}-{n:x}" for n in itertools.count(1))
+
+    # -- sessions
+
+    def open(self, session: Session) -> None:
+        """Raises TooManyRequests when its identity has as many sessions as it may."""
+        self.sessions.add(session)
+
+    def close(self, session: Session) -> None:
+        """Forget a session: it leaves its rooms, and their members are told."""
+        session.open = False
+        if not self.sessions.remove(session):
+            return
+        for room in list(session.rooms):
+            self.leave(session, room)
+
+    # -- membership
+
+    def join(self, session: Session, room: str, since: Position | None = None) -> Joined:
+        """Make `session` a member that lacks nothing after `since`.
+
+        What is published meanwhile is held: the caller answers the client, then calls `release`.
+
+        Raises:
+            TooManyRequests: it is in as many rooms as it may be.
+            Unavailable: the history cannot be read, or more was published meanwhile than may be held.
+        """
+        fresh = room not in session.rooms
+        if fresh and len(session.rooms) >= self._bounds.rooms_per_session:
+            raise TooManyRequests(f"this session is in {len(session.rooms)} rooms, the most it may be in")
+        membership = self.enter(session, room)
+        membership.hold()
+        try:
+            page = self._engine.read(session.namespace, room, since, self._bounds.history)
+            latest = self._engine.latest(session.namespace, room)
+        except Unavailable:
+            self._undo(session, room, membership, fresh)
+            raise
+        current = self.rooms.members(session.namespace, room).get(session)
+        if current is not membership or membership.overflowed:  # it left, closed or overflowed while we read
+            self._undo(session, room, membership, fresh)
+            raise Unavailable("more was published during the join than may wait; join again", retry_after_ms=100)
+        recovered = recover(page, since, membership.start)
+        if membership.start is None:
+            membership.start = page.offset
+        membership.held = remaining(membership.held or [], page, latest)
+        members = self.presence.members(session.namespace, room, self._bounds.presence_members)
+        return Joined(page, recovered, latest, members)
+
+    def release(self, session: Session, room: str) -> None:
+        """Send what was held since `join`; what is published from now on is sent at once."""
+        membership = self.rooms.members(session.namespace, room).get(session)
+        if membership is not None and membership.held is not None:
+            transport = session.transport
+            for publication in membership.release():
+                transport.put(transport.codec.publication(publication), publication.class_, publication.key)
+
+    def enter(self, session: Session, room: str) -> Membership:
+        """Make `session` a member without a word of history, as an application's own `join_room` does."""
+        fresh = room not in session.rooms
+        membership = self.rooms.enter(session, room)
+        if fresh:
+            self.arrive(session.namespace, room, session.identity, session.info, "join")
+        return membership
+
+    def leave(self, session: Session, room: str) -> bool:
+        """Whether it was a member."""
+        if not self.rooms.leave(session, room):
+            return False
+        self.depart(session.namespace, room, session.identity, "leave")
+        return True
+
+    def _undo(self, session: Session, room: str, membership: Membership, fresh: bool) -> None:
+        if membership.overflowed:
+            self._metrics.dropped.labels("join_overflow").inc()
+        if self.rooms.members(session.namespace, room).get(session) is not membership:
+            return
+        if fresh or membership.overflowed:
+            self.leave(session, room)
+        else:
+            self.release(session, room)
+
+    # -- presence
+
+    def arrive(self, namespace: str, room: str, identity: Identity, info: Any, action: str) -> None:
+        """Count an identity into a room; if it is new there, the others are told (`action`: join or online)."""
+        member = self.presence.enter(namespace, room, identity, info)
+        if member is not None:
+            self._push_presence(namespace, room, action, member)
+
+    def depart(self, namespace: str, room: str, identity: Identity, action: str) -> None:
+        """Count an identity out of a room (`action`: leave or offline)."""
+        member = self.presence.leave(namespace, room, identity)
+        if member is not None:
+            self._push_presence(namespace, room, action, member)
+
+    def _push_presence(self, namespace: str, room: str, action: str, member: Member) -> None:
+        if self.presence.count(namespace, room) > self._bounds.presence_members:
+            self._metrics.presence_not_pushed.inc()
+            return
+        body = {"room": room, "action": action, "member": member.as_dict()}
+        frames: dict[Any, Any] = {}
+        for session in self.rooms.members(namespace, room):
+            if session.identity == member.identity:
+                continue
+            codec = session.transport.codec
+            if codec not in frames:
+                frames[codec] = codec.push(namespace, "presence", body)
+            session.transport.put(frames[codec], PublicationClass.KEPT, None)
+
+    # -- publications
+
+    def publication(
+        self,
+        namespace: str,
+        room: str | None,
+        event: str,
+        data: Any,
+        sender: Identity,
+        *,
+        id: str | None = None,
+        class_: PublicationClass = PublicationClass.KEPT,
+        key: str | None = None,
+    ) -> Publication:
+        """A publication made now; without an `id` it gets a unique one."""
+        at, may_repeat = self._clock.ms(), id is not None
+        return Publication(
+            namespace, room, event, data, sender, id or next(self._ids), at, class_, key, may_repeat
+        )
+
+    def publish(self, publication: Publication) -> Receipt:
+        """Have the engine keep and announce it. Raises Unavailable when it cannot be kept."""
+        receipt = self._engine.publish(publication)
+        (self._metrics.repeated if receipt.repeated else self._metrics.publications).labels(
+            publication.namespace
+        ).inc()
+        return receipt
+
+    def deliver(self, publication: Publication) -> None:
+        """Send it to every member on this node; the engine calls this, in offset order. Nothing in here blocks."""
+        assert publication.room is not None
+        members = self.rooms.members(publication.namespace, publication.room)
+        frames: dict[Any, Any] = {}
+        for session, membership in list(members.items()):
+            if membership.held is not None:
+                membership.keep(publication, self._bounds.waiting_bytes)
+                continue
+            codec = session.transport.codec
+            if codec not in frames:
+                frames[codec] = codec.publication(publication)
+            session.transport.put(frames[codec], publication.class_, publication.key)
+        self._metrics.deliveries.labels(publication.namespace).inc(len(members))
+        for tap in self.taps:
+            tap(publication)
+
+    def send(self, to: Identity, publication: Publication) -> int:
+        """Send to every session of one identity in the publication's namespace; how many there were.
+
+        Raises:
+            NotOnline: there is none.
+        """
+        sessions = self.sessions.of(to, publication.namespace)
+        if not sessions:
+            raise NotOnline(f"{to} is not online")
+        for session in sessions:
+            frame = session.transport.codec.publication(publication)
+            session.transport.put(frame, publication.class_, publication.key)
+        return len(sessions)
+
+    # -- looking
+
+    def read(
+        self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False
+    ) -> Page:
+        return self._engine.read(namespace, room, since, limit, reverse)
+
+    def room_names(self, namespace: str, prefix: str) -> list[str]:
+        """Names of the rooms that exist: those with members, and those with history."""
+        present = self.presence.names(namespace, prefix)
+        return sorted({*present, *self._engine.rooms(namespace, prefix)})
+
+    def in_use(self, namespace: str, room: str) -> bool:
+        """Whether somebody is in a room."""
+        return bool(self.rooms.members(namespace, room)) or self.presence.count(namespace, room) > 0

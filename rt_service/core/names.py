@@ -1,0 +1,75 @@
+"""The grammar of names (CONTRACT.md section 1): none can smuggle an MQTT wildcard, a path or a control character."""
+
+from __future__ import annotations
+
+import re
+
+from rt_service.core.errors import BadRequest, InvalidEvent, InvalidRoom
+from rt_service.core.model import KINDS, Identity
+
+_ALPHABET = "A-Za-z0-9_.:@-"
+_ROOM = re.compile(f"[{_ALPHABET}]{{1,128}}")
+_EVENT = re.compile(f"[{_ALPHABET}]{{1,64}}")
+
+# Names that clients already use for something else: the service's own pushes (CONTRACT.md section 2) and the
+# events that Socket.IO libraries emit locally (socket.io-client's RESERVED_EVENTS, python-socketio's).
+RESERVED_EVENTS = frozenset(
+    {
+        "presence", "call", "closing",
+        "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener",
+    }
+)  # fmt: skip
+
+
+def room_name(value: object) -> str:
+    """`value` if it is a room name: 1-128 of `A-Za-z0-9_.:@-`.
+
+    Raises:
+        InvalidRoom: it is not a string or has another character or length.
+    """
+    if type(value) is not str or not _ROOM.fullmatch(value):
+        raise InvalidRoom(f"a room name is 1-128 of A-Za-z0-9_.:@-, not {_shown(value)}")
+    return value
+
+
+def event_name(value: object) -> str:
+    """`value` if it is an event name that clients can listen for: 1-64 of `A-Za-z0-9_.:@-`, not reserved.
+
+    Raises:
+        InvalidEvent: it is not a string, has another character or length, or is reserved.
+    """
+    if type(value) is not str or not _EVENT.fullmatch(value):
+        raise InvalidEvent(f"an event name is 1-64 of A-Za-z0-9_.:@-, not {_shown(value)}")
+    if value in RESERVED_EVENTS:
+        raise InvalidEvent(f"the event name {value!r} is reserved")
+    return value
+
+
+def is_name(value: object) -> bool:
+    """Whether `value` could be a room name; ids of identities, calls and publications follow the same grammar."""
+    return type(value) is str and _ROOM.fullmatch(value) is not None
+
+
+def address(value: object) -> Identity:
+    """The identity that `user:alice`, `device:lamp-1` or `service:billing` names.
+
+    Raises:
+        BadRequest: it is not of that form.
+    """
+    kind, colon, name = value.partition(":") if type(value) is str else ("", "", "")
+    if not colon or kind not in KINDS or not is_name(name):
+        raise BadRequest(f"`to` is user:<id>, device:<id> or service:<id>, not {_shown(value)}")
+    return Identity(kind, name)
+
+
+def _shown(value: object) -> str:
+    """A short, printable form of what a client sent, for an error message."""
+    if type(value) is not str:
+        return f"a value of type {_JSON_TYPES.get(type(value), 'unknown')}"
+    return repr(value if len(value) <= 40 else value[:40] + "…")
+
+
+_JSON_TYPES: dict[type, str] = {
+    int: "number", float: "number", bool: "boolean", type(None): "null",
+    list: "array", tuple: "array", dict: "object", bytes: "binary",
+}  # fmt: skip

@@ -1,0 +1,140 @@
+"""What the core needs from outside, as protocols: adapters implement them, tests run their contract suites on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from rt_service.core.model import Identity, Position, Publication, PublicationClass
+
+
+class Clock(Protocol):
+    def ms(self) -> int:
+        """Unix time in milliseconds."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps."""
+
+
+class Waiter(Protocol):
+    """One value, waited for by one greenlet and given by another."""
+
+    def resolve(self, value: Any) -> None:
+        """Give the value; only the first call counts."""
+
+    def wait(self, timeout_s: float) -> Any:
+        """The value. Raises TimeoutError when it does not come in time."""
+
+
+class Receipt(NamedTuple):
+    """What publishing answers: `offset` is None for what is not kept; `repeated` if that id was published before."""
+
+    epoch: str
+    offset: int | None
+    repeated: bool = False
+
+
+class Page(NamedTuple):
+    """A stretch of a room's history.
+
+    `epoch` and `offset` are the position of the newest kept publication (offset 0: none yet); `first` is the oldest
+    offset still there (`offset + 1`: none); `more` says whether the limit cut the stretch.
+    """
+
+    epoch: str
+    offset: int
+    first: int
+    publications: Sequence[Publication]
+    more: bool = False
+
+
+class Engine(Protocol):
+    """Keeps publications and announces them. `publish` is atomic per room and announces in offset order."""
+
+    def start(self, deliver: Callable[[Publication], None]) -> None:
+        """Announce every publication to `deliver` from now on."""
+
+    def stop(self) -> None: ...
+
+    def publish(self, publication: Publication) -> Receipt:
+        """Give it a position, keep it as its class says, announce it. Raises Unavailable when it cannot be kept."""
+
+    def read(
+        self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False
+    ) -> Page:
+        """Up to `limit` kept publications after `since` (`reverse`: before it, newest first).
+
+        With no `since`, or one of another epoch, from the start of what is kept (`reverse`: from its end).
+        """
+
+    def latest(self, namespace: str, room: str) -> Sequence[Publication]:
+        """The newest publication of each key."""
+
+    def rooms(self, namespace: str, prefix: str) -> Sequence[str]:
+        """Names of rooms with history."""
+
+    def sweep(self, in_use: Callable[[str, str], bool]) -> None:
+        """Let go of what is too old, and of rooms with nothing left that nobody is in. Called now and then."""
+
+    def healthy(self) -> str | None:
+        """None, or one line that says what is wrong."""
+
+
+class Codec(Protocol):
+    """One wire format. What it returns is shared by every session of that format and never changed."""
+
+    def publication(self, publication: Publication) -> Any: ...
+
+    def push(self, namespace: str, name: str, body: dict[str, Any]) -> Any:
+        """A push that is no publication: `presence` or `closing`."""
+
+
+class Transport(Protocol):
+    """The wire of one session. Nothing here blocks."""
+
+    codec: Codec
+
+    def put(self, frame: Any, class_: PublicationClass, key: str | None) -> None:
+        """Queue a frame of `codec`; past the bound it is dropped, replaces an older one, or ends the session."""
+
+    def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> None:
+        """Push a `call` and hand the client's answer to `answered`."""
+
+    def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int | None = None) -> None:
+        """Push `closing`, then end the session."""
+
+
+class DeviceLink(Protocol):
+    """A way to devices that speak MQTT: the embedded broker or the bridge to an outside one."""
+
+    def call(self, device: str, call_id: str, asked: Publication, timeout_s: float) -> None:
+        """Ask a device (`asked`: the method as its event); the answer comes back through `devices.calls`.
+
+        Raises:
+            NotOnline: nobody listens.
+        """
+
+    def send(self, device: str, publication: Publication) -> int:
+        """Hand over what was sent to this device alone; how many connections took it."""
+
+
+class Tap(Protocol):
+    """Sees every publication that is delivered on this node: a bridge is one."""
+
+    def __call__(self, publication: Publication) -> None: ...
+
+
+class Member(NamedTuple):
+    """One identity in a room; `sessions` is how many of its sessions are there."""
+
+    identity: Identity
+    info: Any
+    sessions: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.identity.kind,
+            "id": self.identity.id,
+            "info": self.info,
+            "sessions": self.sessions,
+        }

@@ -1,0 +1,40 @@
+"""Catching up: what a session that joins is told at once, and what it is sent afterwards.
+
+While `join` reads the history, other greenlets may publish. The membership exists by then and holds what they publish;
+the two are merged by offset here, so that nothing is lost and nothing comes twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from rt_service.core.model import Position, Publication
+from rt_service.core.ports import Page
+
+
+class Recovered(NamedTuple):
+    recovered: bool
+    publications: list[Publication]
+
+
+def recover(page: Page, since: Position | None, pushed_after: int | None) -> Recovered:
+    """What a session missed after `since`, if all of it is still there.
+
+    `pushed_after` is set for a session that is a member already: what came after that offset was pushed to it.
+    """
+    if since is None or not covers(page, since):
+        return Recovered(False, [])
+    end = page.offset if pushed_after is None else pushed_after
+    return Recovered(True, [p for p in page.publications if p.offset is not None and p.offset <= end])
+
+
+def covers(page: Page, since: Position) -> bool:
+    """Whether a page read from `since` holds every publication after it."""
+    return since.epoch == page.epoch and page.first - 1 <= since.offset <= page.offset and not page.more
+
+
+def remaining(held: Iterable[Publication], page: Page, latest: Sequence[Publication]) -> list[Publication]:
+    """Of what was held, that which the page and the latest values do not say already."""
+    told = {p.id for p in latest}
+    return [p for p in held if (p.offset > page.offset if p.offset is not None else p.id not in told)]

@@ -1,0 +1,77 @@
+"""One conversation on one transport, and the table of all that are open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rt_service.core.errors import TooManyRequests
+from rt_service.core.limits import TokenBucket
+from rt_service.core.model import Identity
+from rt_service.core.ports import Transport
+
+
+class Session:
+    """`namespace` is the one it speaks in; `rooms` is written by `Rooms` alone."""
+
+    __slots__ = ("sid", "namespace", "identity", "info", "transport", "publishes", "rooms", "open")  # noqa: RUF023
+
+    def __init__(
+        self,
+        sid: str,
+        namespace: str,
+        identity: Identity,
+        transport: Transport,
+        publishes: TokenBucket,
+        info: Any = None,
+    ) -> None:
+        self.sid = sid
+        self.namespace = namespace
+        self.identity = identity
+        self.info = info
+        self.transport = transport
+        self.publishes = publishes
+        self.rooms: set[str] = set()
+        self.open = True
+
+    def __repr__(self) -> str:
+        return f"<Session {self.sid} {self.identity} {self.namespace}>"
+
+
+class Sessions:
+    """Every open session, by sid and by identity."""
+
+    def __init__(self, per_identity: int) -> None:
+        self._per_identity = per_identity
+        self._by_sid: dict[str, Session] = {}
+        self._by_identity: dict[Identity, dict[Session, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_sid)
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(list(self._by_sid.values()))
+
+    def add(self, session: Session) -> None:
+        """Raises TooManyRequests when the identity has as many sessions as it may."""
+        mine = self._by_identity.setdefault(session.identity, {})
+        if len(mine) >= self._per_identity:
+            raise TooManyRequests(f"{session.identity} has {len(mine)} sessions, the most it may have")
+        mine[session] = None
+        self._by_sid[session.sid] = session
+
+    def remove(self, session: Session) -> bool:
+        """Whether it was there."""
+        if self._by_sid.pop(session.sid, None) is None:
+            return False
+        mine = self._by_identity[session.identity]
+        del mine[session]
+        if not mine:
+            del self._by_identity[session.identity]
+        return True
+
+    def get(self, sid: str) -> Session | None:
+        return self._by_sid.get(sid)
+
+    def of(self, identity: Identity, namespace: str) -> list[Session]:
+        """The open sessions of an identity in a namespace, oldest first."""
+        return [s for s in self._by_identity.get(identity, ()) if s.namespace == namespace]

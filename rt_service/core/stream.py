@@ -1,0 +1,121 @@
+"""The kept publications of one room: a bounded history, the newest of each key, and the ids seen lately."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+from rt_service.core.model import Identity, Position, Publication, PublicationClass
+from rt_service.core.ports import Page, Receipt
+
+
+@dataclass(frozen=True)
+class StreamBounds:
+    """How much one room keeps. Past `publications` or `age_ms` the oldest leave; past the others likewise."""
+
+    publications: int = 1000
+    age_ms: int = 24 * 3600 * 1000
+    keys: int = 1000
+    repeat_ids: int = 10_000
+    repeat_ms: int = 5 * 60 * 1000
+
+
+class Stream:
+    """State only: the engine that owns it calls in from one greenlet at a time and hands in the time."""
+
+    def __init__(self, epoch: str, bounds: StreamBounds) -> None:
+        self.epoch = epoch
+        self.offset = 0
+        self.evicted_keys = 0
+        self.forgotten_ids = 0
+        self._bounds = bounds
+        self._history: deque[Publication] = deque()
+        self._latest: dict[str, Publication] = {}
+        self._seen: dict[tuple[Identity, str], tuple[Receipt, int]] = {}
+
+    @property
+    def empty(self) -> bool:
+        return not self._history and not self._latest
+
+    def idle(self, now_ms: int) -> bool:
+        """Whether nothing would be missed if the stream began again: no history, no value, no id that may come again."""
+        oldest = now_ms - self._bounds.age_ms
+        return not self._history and not self._seen and all(p.at < oldest for p in self._latest.values())
+
+    @property
+    def latest(self) -> list[Publication]:
+        return list(self._latest.values())
+
+    def receipt_of(self, publication: Publication, now_ms: int) -> Receipt | None:
+        """The receipt of an earlier publication of the same id by the same identity, if it is recent enough."""
+        seen = self._seen.get((publication.sender, publication.id))
+        if seen is None or seen[1] <= now_ms - self._bounds.repeat_ms:
+            return None
+        return seen[0]._replace(repeated=True)
+
+    def append(self, publication: Publication) -> Receipt:
+        """Give `publication` its position and keep it as its class says."""
+        publication.epoch = self.epoch
+        if publication.class_ is PublicationClass.KEPT:
+            self.offset += 1
+            publication.offset = self.offset
+            self._history.append(publication)
+            if len(self._history) > self._bounds.publications:
+                self._history.popleft()
+        if publication.key is not None and publication.class_ is not PublicationClass.VOLATILE:
+            self._keep_latest(publication.key, publication)
+        return Receipt(self.epoch, publication.offset)
+
+    def remember(self, publication: Publication, receipt: Receipt, now_ms: int) -> None:
+        """Answer a repetition of `publication` with `receipt` from now on."""
+        self._forget_ids(now_ms)
+        if len(self._seen) >= self._bounds.repeat_ids:
+            del self._seen[next(iter(self._seen))]
+            self.forgotten_ids += 1
+        self._seen[publication.sender, publication.id] = (receipt, now_ms)
+
+    def page(self, since: Position | None, limit: int, reverse: bool = False) -> Page:
+        """See `Engine.read`."""
+        first = self.offset - len(self._history) + 1
+        known = since if since is not None and since.epoch == self.epoch else None
+        if reverse:
+            end = min(known.offset - 1, self.offset) if known else self.offset
+            stretch = max(0, end - first + 1)
+            found = islice(reversed(self._history), self.offset - end, self.offset - end + limit)
+        else:
+            start = max(known.offset + 1, first) if known else first
+            stretch = max(0, self.offset - start + 1)
+            found = islice(self._history, start - first, start - first + limit)
+        publications = list(found) if stretch else []
+        return Page(self.epoch, self.offset, first, publications, more=stretch > len(publications))
+
+    def trim(self, now_ms: int) -> None:
+        """Let go of what is too old."""
+        while self._history and self._history[0].at < now_ms - self._bounds.age_ms:
+            self._history.popleft()
+        self._forget_ids(now_ms)
+
+    def _keep_latest(self, key: str, publication: Publication) -> None:
+        self._latest.pop(key, None)  # the newest stands last, so that the first is the one to evict
+        self._latest[key] = publication
+        if len(self._latest) > self._bounds.keys:
+            del self._latest[next(iter(self._latest))]
+            self.evicted_keys += 1
+
+    def _forget_ids(self, now_ms: int) -> None:
+        for key in _while_old(self._seen.items(), now_ms - self._bounds.repeat_ms):
+            del self._seen[key]
+
+
+def _while_old(
+    seen: Iterable[tuple[tuple[Identity, str], tuple[Receipt, int]]], before_ms: int
+) -> list[tuple[Identity, str]]:
+    """The keys at the front that are older than `before_ms`; the oldest stand first."""
+    old = []
+    for key, (_, at) in seen:
+        if at > before_ms:
+            break
+        old.append(key)
+    return old

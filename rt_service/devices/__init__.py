@@ -1,0 +1,1 @@
+"""What is known of devices, and questions to them that wait for an answer."""

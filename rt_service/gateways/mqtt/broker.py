@@ -1,0 +1,178 @@
+"""Sessions, subscriptions, retained messages and wills: what an MQTT server remembers, without a socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from rt_service.core.model import Identity
+from rt_service.core.ports import Clock
+from rt_service.gateways.mqtt.message import Delivery, Message
+from rt_service.gateways.mqtt.retained import Retained
+from rt_service.gateways.mqtt.session import Keeper, MqttSession
+from rt_service.gateways.mqtt.subscriptions import Entry, Subscriptions, deliveries
+from rt_service.metrics import Metrics
+from rt_service.mqtt.packets import Subscription
+from rt_service.mqtt.topics import share_of
+from rt_service.mqtt.wire import Reason
+
+
+@dataclass(frozen=True)
+class BrokerBounds:
+    sessions: int = 50_000
+    subscriptions: int = 1000  # of one session
+    queued: int = 1000  # of one session
+    retained: int = 100_000
+    session_expiry_max_s: float = 86_400
+
+
+class Refused(Exception):
+    """The broker says no; `reason` is what the client is told."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.name)
+        self.reason = reason
+
+
+class Sink(Protocol):
+    """Where messages that clients publish go besides other clients: the rooms."""
+
+    def __call__(self, message: Message, identity: Identity) -> bool:
+        """Whether it was for a room; then it is kept there by now. Raises RtError when it has to come again."""
+
+
+class Broker:
+    def __init__(self, sink: Sink, keeper: Keeper, clock: Clock, metrics: Metrics, bounds: BrokerBounds) -> None:
+        self.sessions: dict[str, MqttSession] = {}
+        self.subscriptions = Subscriptions()
+        self.retained = Retained(bounds.retained)
+        self.bounds = bounds
+        self._sink = sink
+        self._keeper = keeper
+        self._clock = clock
+        self._metrics = metrics
+
+    # -- sessions
+
+    def open(self, client_id: str, identity: Identity, clean_start: bool) -> tuple[MqttSession, bool]:
+        """The client's session and whether it was there before [MQTT-3.1.2-4], [MQTT-3.1.2-5].
+
+        Raises:
+            Refused: there are as many sessions as there may be, or the session is somebody else's.
+        """
+        session = self.sessions.get(client_id)
+        if session is not None and session.identity != identity:
+            raise Refused(Reason.NOT_AUTHORIZED)
+        if session is not None and session.connection is not None:
+            session.connection.end(Reason.SESSION_TAKEN_OVER)  # [MQTT-3.1.4-3]; its will is sent
+            session = self.sessions.get(client_id)
+        if session is not None and clean_start:
+            self.end(session)
+            session = None
+        if session is not None:
+            session.ends_at = session.will_at = None  # a delayed will is not sent [MQTT-3.1.3-9]
+            return session, True
+        if len(self.sessions) >= self.bounds.sessions:
+            raise Refused(Reason.QUOTA_EXCEEDED)
+        session = self.sessions[client_id] = MqttSession(client_id, identity, self._keeper, self.bounds.queued)
+        self._keeper.session(session)
+        return session, False
+
+    def detach(self, session: MqttSession, *, will_delay_s: float) -> None:
+        """The session's connection is gone; its will, if there still is one, is sent after the delay."""
+        now = self._clock.monotonic()
+        session.connection = None
+        session.ends_at = now + session.expiry_s
+        if session.will is not None:
+            session.will_at = now + min(will_delay_s, session.expiry_s)
+        self.sweep_session(session, now)
+
+    def end(self, session: MqttSession) -> None:
+        """Forget a session; a will that still waits is sent now [MQTT-3.1.3-9]."""
+        self.send_will(session)
+        for filter in list(session.subscriptions):
+            self.unsubscribe(session, filter)
+        self.sessions.pop(session.client_id, None)
+        self._keeper.ended(session)
+
+    def send_will(self, session: MqttSession) -> None:
+        will, session.will, session.will_at = session.will, None, None
+        if will is not None:
+            self.publish(will, session.identity)
+
+    def sweep(self) -> None:
+        """Send wills and end sessions whose time has come; called every second."""
+        now = self._clock.monotonic()
+        for session in list(self.sessions.values()):
+            if session.connection is None:
+                self.sweep_session(session, now)
+        self.retained.expire(now)
+
+    def sweep_session(self, session: MqttSession, now: float) -> None:
+        if session.will_at is not None and session.will_at <= now:
+            self.send_will(session)
+        if session.ends_at is not None and session.ends_at <= now:
+            self.end(session)
+
+    # -- subscriptions
+
+    def subscribe(self, session: MqttSession, subscription: Subscription, identifier: int | None) -> list[Message]:
+        """Add one; the retained messages that it is sent at once (section 3.8.3.1).
+
+        Raises:
+            Refused: the session has as many as it may have.
+        """
+        known = subscription.filter in session.subscriptions
+        if not known and len(session.subscriptions) >= self.bounds.subscriptions:
+            raise Refused(Reason.QUOTA_EXCEEDED)
+        session.subscriptions[subscription.filter] = (subscription, identifier)
+        self.subscriptions.add(session, subscription, identifier)
+        self._keeper.subscribed(session, subscription, identifier)
+        wanted = subscription.retain_handling == 0 or (subscription.retain_handling == 1 and not known)
+        if not wanted or share_of(subscription.filter)[0] is not None:
+            return []
+        now = self._clock.monotonic()
+        return [m for m in self.retained.match(subscription.filter) if not m.expired(now)]
+
+    def unsubscribe(self, session: MqttSession, filter: str) -> bool:
+        """Whether there was one."""
+        if session.subscriptions.pop(filter, None) is None:
+            return False
+        self._keeper.unsubscribed(session, filter)
+        return self.subscriptions.remove(session, filter)
+
+    # -- messages
+
+    def publish(self, message: Message, identity: Identity) -> bool:
+        """Take what a client published, into its room and to other clients; whether anybody was there for it.
+
+        Raises:
+            RtError: a temporary one: the room could not keep it, and it was handed to nobody.
+        """
+        routed = self._sink(message, identity)
+        self._metrics.mqtt_messages.labels("in").inc()
+        if message.retain and not self._retain(message):
+            self._metrics.mqtt_refused.labels("retained_full").inc()
+        return self.deliver(message, self.subscriptions.match(message.topic)) or routed
+
+    def deliver(self, message: Message, entries: list[Entry]) -> bool:
+        """Hand a message to the subscriptions it is for; whether there were any."""
+        if not entries:
+            return False
+        found = deliveries(message, entries)
+        for session, delivery in found:
+            self.offer(session, delivery)
+        return bool(found)
+
+    def offer(self, session: MqttSession, delivery: Delivery) -> None:
+        dropped = session.offer(delivery)
+        if dropped is None:
+            self._metrics.mqtt_messages.labels("out").inc()
+        else:
+            self._metrics.dropped.labels("mqtt_queue" if dropped.qos else "mqtt_qos0").inc()
+
+    def _retain(self, message: Message) -> bool:
+        taken = self.retained.put(message)
+        if taken:
+            self._keeper.retained(message.topic, message if message.payload else None)
+        return taken

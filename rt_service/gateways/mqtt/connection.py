@@ -1,0 +1,338 @@
+"""One client's connection: packets in, packets out, and the rules between them (MQTT 5.0 chapter 4)."""
+
+from __future__ import annotations
+
+from rt_service import log, runtime
+from rt_service.core.errors import RtError
+from rt_service.core.ports import Clock
+from rt_service.gateways.mqtt.broker import Broker, Refused
+from rt_service.gateways.mqtt.handshake import V3_RETURN_CODES, ConnectionBounds, Guard, Terms, accept
+from rt_service.gateways.mqtt.message import Delivery, Message
+from rt_service.gateways.mqtt.output import ByteStream, Output
+from rt_service.gateways.mqtt.session import MqttSession
+from rt_service.metrics import Metrics
+from rt_service.mqtt import codec, wire
+from rt_service.mqtt.packets import (
+    V5,
+    Acknowledgement,
+    Auth,
+    Connack,
+    Connect,
+    Disconnect,
+    Kind,
+    Packet,
+    Ping,
+    Publish,
+    Suback,
+    Subscribe,
+    Subscription,
+    Unsubscribe,
+)
+from rt_service.mqtt.topics import SHARE_PREFIX, is_filter
+from rt_service.mqtt.wire import ProtocolViolation, Reason
+
+LINGER_S = 1.0  # a close with something unread in the socket would reset it, and swallow the reason we gave
+
+
+class Connection:
+    """Lives as long as its stream. `run` is its greenlet; others reach it through `deliver` and `end`."""
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        broker: Broker,
+        guard: Guard,
+        clock: Clock,
+        metrics: Metrics,
+        bounds: ConnectionBounds,
+    ) -> None:
+        self._stream = stream
+        self._broker = broker
+        self._guard = guard
+        self._clock = clock
+        self._metrics = metrics
+        self._bounds = bounds
+        self._log = log.get("mqtt")
+        self._terms: Terms | None = None
+        self._output = Output(stream, bounds.waiting_bytes, self._drained)
+        self._over = False
+        self._aliases: dict[int, str] = {}
+        self._own_aliases: dict[str, int] = {}
+        self._handle = {
+            Publish: self._on_publish,
+            Acknowledgement: self._on_acknowledgement,
+            Subscribe: self._on_subscribe,
+            Unsubscribe: self._on_unsubscribe,
+            Ping: self._on_ping,
+            Disconnect: self._on_disconnect,
+            Auth: self._on_auth,
+        }
+
+    @property
+    def _session(self) -> MqttSession:
+        assert self._terms is not None
+        return self._terms.session
+
+    @property
+    def _version(self) -> int:
+        return self._terms.version if self._terms else V5
+
+    @property
+    def _client_id(self) -> str | None:
+        return self._terms.session.client_id if self._terms else None
+
+    # -- its life
+
+    def run(self) -> None:
+        """Serve it until it ends, whatever the client does."""
+        try:
+            self._read_until_end()
+        except ProtocolViolation as error:
+            self._violation(error)
+        except TimeoutError:
+            self._refuse("keepalive" if self._terms else "connect_timeout")
+            self.end(Reason.KEEPALIVE_TIMEOUT)
+        except RtError as error:  # a temporary one: the message was not taken, the client has to send it again
+            self._refuse("unavailable", error=error.message)
+            self.end(Reason.SERVER_BUSY)
+        except OSError:
+            pass  # the peer is gone; what that means is decided in `_detach`
+        finally:
+            self._detach()
+            self._linger()
+            self._stream.close()
+
+    def _read_until_end(self) -> None:
+        framer = wire.Framer(self._bounds.packet_bytes)
+        connect_by = self._clock.monotonic() + self._bounds.connect_s
+        while not self._over:
+            data = self._stream.read(self._terms.keepalive_s if self._terms else self._bounds.connect_s)
+            if not data:
+                return
+            for header, body in framer.feed(data):
+                self._take(codec.decode(header, body, self._version))
+                if self._over:
+                    return
+            if self._terms is None and self._clock.monotonic() > connect_by:
+                raise TimeoutError
+            runtime.sleep(0)  # a socket that always has something to read would keep the loop to itself
+
+    def _take(self, packet: Packet) -> None:
+        if self._terms is None:
+            if not isinstance(packet, Connect):
+                raise ProtocolViolation(Reason.PROTOCOL_ERROR, "the first packet is not CONNECT")  # [MQTT-3.1.0-1]
+            return self._on_connect(packet)
+        handle = self._handle.get(type(packet))
+        if handle is None:  # a second CONNECT [MQTT-3.1.0-2], or what only servers send
+            raise ProtocolViolation(Reason.PROTOCOL_ERROR, f"{type(packet).__name__} does not belong here")
+        return handle(packet)  # type: ignore[operator,no-any-return]
+
+    def _violation(self, error: ProtocolViolation) -> None:
+        self._refuse(error.reason.name.lower(), error=str(error))
+        if self._terms is None and error.reason is Reason.UNSUPPORTED_VERSION:
+            self._send(codec.encode(Connack(False, V3_RETURN_CODES[error.reason]), 4))  # 3.1.1 [MQTT-3.1.2-2]
+        self.end(error.reason)
+
+    def end(self, reason: Reason) -> None:
+        """Say why, in MQTT 5, and close. The will is sent, unless the client said goodbye before."""
+        if self._over:
+            return
+        if self._terms is not None and self._version == V5:
+            self._send(codec.encode(Disconnect(reason), V5))
+        self._detach()
+
+    def _detach(self) -> None:
+        if self._terms is not None and self._session.connection is self:
+            self._metrics.sessions.labels("mqtt").dec()
+            self._broker.detach(self._session, will_delay_s=self._terms.will_delay_s)
+        self._over = True
+        self._output.hang_up()
+
+    def _linger(self) -> None:
+        until = self._clock.monotonic() + LINGER_S
+        try:
+            while self._clock.monotonic() < until and self._stream.read(LINGER_S):
+                pass
+        except OSError:  # TimeoutError is one too
+            pass
+
+    def _refuse(self, reason: str, **about: object) -> None:
+        self._metrics.mqtt_refused.labels(reason).inc()
+        self._log.info("mqtt_refused", client_id=self._client_id, reason=reason, **about)
+
+    # -- CONNECT
+
+    def _on_connect(self, packet: Connect) -> None:
+        try:
+            terms = accept(packet, self._broker, self._guard, self._bounds)
+        except Refused as error:
+            self._refuse(error.reason.name.lower())
+            reason = error.reason if packet.version == V5 else V3_RETURN_CODES.get(error.reason, 5)
+            self._send(codec.encode(Connack(False, reason), packet.version))
+            self._over = True
+            self._output.hang_up()
+            return
+        self._terms, session = terms, terms.session
+        session.attach(self, terms.will)
+        self._metrics.sessions.labels("mqtt").inc()
+        self._send(codec.encode(Connack(terms.present, 0, terms.told), packet.version))
+        session.resume(lambda packet_id: self._acknowledge(Kind.PUBREL, packet_id))
+
+    # -- PUBLISH, and the acknowledgements of both directions
+
+    def _on_publish(self, packet: Publish) -> None:
+        session, packet_id = self._session, packet.packet_id
+        topic = self._topic(packet)
+        if packet.qos == 2 and packet_id in session.received:
+            return self._acknowledge(Kind.PUBREC, packet_id)  # it came before [MQTT-4.3.3-10]
+        if packet.qos == 2 and len(session.received) >= self._bounds.receive_maximum:
+            raise ProtocolViolation(Reason.RECEIVE_MAXIMUM_EXCEEDED, "more in flight than the receive maximum")
+        reason = self._publish(topic, packet)
+        if packet.qos == 1:
+            self._acknowledge(Kind.PUBACK, packet_id, reason)
+        elif packet.qos == 2:
+            if reason < Reason.UNSPECIFIED:
+                session.receive(packet_id)
+            self._acknowledge(Kind.PUBREC, packet_id, reason)
+        return None
+
+    def _publish(self, topic: str, packet: Publish) -> Reason:
+        session = self._session
+        if not self._guard.publish(session.identity, topic):
+            self._refuse("not_authorized", topic=topic)
+            return Reason.NOT_AUTHORIZED
+        now = self._clock.monotonic()
+        message = Message.at(
+            now, topic, packet.payload, packet.qos, packet.retain, packet.properties, session.client_id
+        )
+        taken = self._broker.publish(message, session.identity)
+        return Reason.SUCCESS if taken else Reason.NO_MATCHING_SUBSCRIBERS
+
+    def _topic(self, packet: Publish) -> str:
+        """The topic, with the alias looked up or remembered (section 3.3.2.3.4)."""
+        if "subscription_identifier" in packet.properties:
+            raise ProtocolViolation(Reason.PROTOCOL_ERROR, "a client's PUBLISH with a subscription identifier")
+        alias = packet.properties.pop("topic_alias", None)
+        if alias is None:
+            return packet.topic
+        if not 0 < alias <= self._bounds.topic_aliases:
+            raise ProtocolViolation(Reason.TOPIC_ALIAS_INVALID, f"topic alias {alias}")
+        if packet.topic:
+            self._aliases[alias] = packet.topic
+        elif alias not in self._aliases:
+            raise ProtocolViolation(Reason.PROTOCOL_ERROR, f"topic alias {alias} is not known")
+        return self._aliases[alias]
+
+    def _acknowledge(self, kind: Kind, packet_id: int, reason: int = Reason.SUCCESS) -> None:
+        self._send(codec.encode(Acknowledgement(kind, packet_id, reason), self._version))
+
+    def _on_acknowledgement(self, packet: Acknowledgement) -> None:
+        session, packet_id = self._session, packet.packet_id
+        if packet.kind == Kind.PUBREL:
+            known = session.release(packet_id)
+            self._acknowledge(Kind.PUBCOMP, packet_id, Reason.SUCCESS if known else Reason.PACKET_ID_NOT_FOUND)
+        elif packet.kind == Kind.PUBREC and packet.reason < Reason.UNSPECIFIED:
+            known = session.delivered(packet_id)
+            self._acknowledge(Kind.PUBREL, packet_id, Reason.SUCCESS if known else Reason.PACKET_ID_NOT_FOUND)
+        else:
+            session.acknowledge(packet_id)
+
+    # -- SUBSCRIBE and the rest
+
+    def _on_subscribe(self, packet: Subscribe) -> None:
+        identifier = (packet.properties.get("subscription_identifier") or [None])[0]
+        identifiers = () if identifier is None else (identifier,)
+        reasons: list[int] = []
+        retained: list[Delivery] = []
+        for subscription in packet.subscriptions:
+            reason, messages = self._subscribe(subscription, identifier)
+            reasons.append(reason if self._version == V5 or reason < 0x80 else 0x80)
+            retained += [Delivery(m, min(subscription.qos, m.qos), True, identifiers) for m in messages]
+        self._send(codec.encode(Suback(Kind.SUBACK, packet.packet_id, reasons), self._version))
+        for delivery in retained:
+            self._broker.offer(self._session, delivery)
+
+    def _subscribe(self, subscription: Subscription, identifier: int | None) -> tuple[int, list[Message]]:
+        filter = subscription.filter
+        if not is_filter(filter):
+            raise ProtocolViolation(Reason.TOPIC_FILTER_INVALID, "the topic filter is not valid")
+        if subscription.no_local and filter.startswith(SHARE_PREFIX):
+            raise ProtocolViolation(Reason.PROTOCOL_ERROR, "No Local on a shared subscription")  # [MQTT-3.8.3-4]
+        if not self._guard.subscribe(self._session.identity, filter):
+            self._refuse("not_authorized", filter=filter)
+            return Reason.NOT_AUTHORIZED, []
+        try:
+            return subscription.qos, self._broker.subscribe(self._session, subscription, identifier)
+        except Refused as error:
+            self._refuse("subscriptions")
+            return error.reason, []
+
+    def _on_unsubscribe(self, packet: Unsubscribe) -> None:
+        removed = [self._broker.unsubscribe(self._session, filter) for filter in packet.filters]
+        reasons: list[int] = [Reason.SUCCESS if one else Reason.NO_SUBSCRIPTION_EXISTED for one in removed]
+        self._send(codec.encode(Suback(Kind.UNSUBACK, packet.packet_id, reasons), self._version))
+
+    def _on_ping(self, packet: Ping) -> None:
+        self._send(codec.encode(Ping(Kind.PINGRESP), self._version))
+
+    def _on_disconnect(self, packet: Disconnect) -> None:
+        session = self._session
+        if packet.reason != Reason.DISCONNECT_WITH_WILL:
+            session.will = None  # [MQTT-3.14.4-3]
+        expiry = packet.properties.get("session_expiry_interval")
+        if expiry is not None:
+            if expiry and not session.expiry_s:
+                raise ProtocolViolation(Reason.PROTOCOL_ERROR, "a session that was to end is to be kept")
+            session.expiry_s = float(min(expiry, self._broker.bounds.session_expiry_max_s))
+        self._over = True
+
+    def _on_auth(self, packet: Auth) -> None:
+        raise ProtocolViolation(Reason.PROTOCOL_ERROR, "AUTH without an authentication method")
+
+    # -- sending; the session calls these
+
+    @property
+    def receive_maximum(self) -> int:
+        assert self._terms is not None
+        return self._terms.receive_maximum
+
+    @property
+    def busy(self) -> bool:
+        return self._output.busy
+
+    def deliver(self, delivery: Delivery, packet_id: int, dup: bool = False) -> bool:
+        """See `session.Wire`."""
+        assert self._terms is not None
+        now = self._clock.monotonic()
+        if delivery.message.expired(now) or (self.busy and not delivery.qos):
+            return False
+        alias = self._alias(delivery.message.topic, self._terms.topic_aliases)
+        packet = delivery.encode(self._version, packet_id, dup, alias, now)
+        if len(packet) > self._terms.largest:
+            self._metrics.dropped.labels("mqtt_too_large").inc()  # [MQTT-3.1.2-25]
+            return False
+        self._send(packet)
+        return True
+
+    def _alias(self, topic: str, most: int) -> tuple[str, int | None]:
+        """The topic to write and its alias, as far as the client takes aliases."""
+        if not most:
+            return topic, None
+        known = self._own_aliases.get(topic)
+        if known is not None:
+            return "", known
+        if len(self._own_aliases) >= most:
+            return topic, None
+        number = self._own_aliases[topic] = len(self._own_aliases) + 1
+        return topic, number
+
+    def _send(self, packet: bytes) -> None:
+        if not self._output.send(packet):
+            self._refuse("slow")
+            self._over = True
+            self._output.closed = True
+            self._stream.hang_up()
+
+    def _drained(self) -> None:
+        if self._terms is not None and self._session.connection is self:
+            self._session.pump()

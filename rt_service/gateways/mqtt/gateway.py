@@ -1,0 +1,160 @@
+"""The embedded broker among the rooms: devices' messages in, the rooms' publications and calls out."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any
+
+from rt_service import log, runtime
+from rt_service.core.errors import NotOnline
+from rt_service.core.model import Identity, Publication
+from rt_service.core.ports import Clock
+from rt_service.gateways.mqtt.broker import Broker, BrokerBounds
+from rt_service.gateways.mqtt.connection import Connection
+from rt_service.gateways.mqtt.handshake import ConnectionBounds, Guard
+from rt_service.gateways.mqtt.message import Message
+from rt_service.gateways.mqtt.output import ByteStream
+from rt_service.gateways.mqtt.session import Forgetful
+from rt_service.gateways.mqtt.streams import TcpStream, WebSocketStream
+from rt_service.gateways.mqtt.subscriptions import Entry
+from rt_service.metrics import Metrics
+from rt_service.mqtt import relay
+from rt_service.mqtt.relay import Outcome, Relay
+from rt_service.mqtt.routes import Routes
+from rt_service.mqtt.wire import Reason
+
+SWEEP_S = 1.0
+
+
+class MqttGateway:
+    """One more way into the rooms; a tap of the hub and the api's way to devices."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        routes: Routes,
+        guard: Guard,
+        clock: Clock,
+        metrics: Metrics,
+        bounds: BrokerBounds,
+        connection_bounds: ConnectionBounds,
+        max_connections: int,
+    ) -> None:
+        self.broker = Broker(self._take, Forgetful(), clock, metrics, bounds)
+        self._relay = relay
+        self._routes = routes
+        self._guard = guard
+        self._clock = clock
+        self._metrics = metrics
+        self._bounds = connection_bounds
+        self._max_connections = max_connections
+        self._log = log.get("mqtt")
+        self._listener: socket.socket | None = None
+        self._connections: set[Connection] = set()
+        self._sweeper: runtime.Timer | None = None
+
+    # -- starting and stopping
+
+    def start(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._sweeper = runtime.every(SWEEP_S, self.broker.sweep)
+        runtime.spawn(self._accept, listener)
+
+    def stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    def stop(self) -> None:
+        """Tell every client that the server shuts down, and close. Wills are sent: the devices are out of reach."""
+        self.stop_listening()
+        if self._sweeper is not None:
+            self._sweeper.stop()
+        for connection in list(self._connections):
+            connection.end(Reason.SERVER_SHUTTING_DOWN)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while self._listener is listener:
+            try:
+                sock, _ = listener.accept()
+            except OSError as error:
+                if self._listener is not listener:
+                    return
+                self._log.warning("accept_failed", error=error.strerror)
+                runtime.sleep(0.1 if error.errno in (errno.EMFILE, errno.ENFILE) else 0)
+                continue
+            self._serve_soon(sock)
+
+    def _serve_soon(self, sock: socket.socket) -> None:
+        if len(self._connections) >= self._max_connections:
+            self._metrics.mqtt_refused.labels("connections").inc()
+            sock.close()
+            return
+        runtime.spawn(self._serve, TcpStream(sock))
+
+    def serve_websocket(self, ws: Any) -> None:
+        """Serve MQTT on a WebSocket until it ends."""
+        if len(self._connections) >= self._max_connections:
+            self._metrics.mqtt_refused.labels("connections").inc()
+            return
+        self._serve(WebSocketStream(ws))
+
+    def _serve(self, stream: ByteStream) -> None:
+        connection = Connection(stream, self.broker, self._guard, self._clock, self._metrics, self._bounds)
+        self._connections.add(connection)
+        try:
+            connection.run()
+        finally:
+            self._connections.discard(connection)
+
+    # -- devices' messages in
+
+    def _take(self, message: Message, identity: Identity) -> bool:
+        """See `broker.Sink`."""
+        outcome = self._relay.receive(relay.Message(message.topic, message.payload, identity))
+        return outcome is not Outcome.UNROUTED
+
+    # -- the rooms out
+
+    def __call__(self, publication: Publication) -> None:
+        """Hand on what was published in a room, if a client has subscribed to it."""
+        for out in self._routes.outgoing(publication):
+            entries = self.broker.subscriptions.match(out.topic)
+            if entries or out.route.retain:
+                message = Message(out.topic, out.payload, out.route.qos, out.route.retain)
+                self._say(message, entries)
+
+    def call(self, device: str, call_id: str, asked: Publication, timeout_s: float) -> None:
+        """Ask a device that is connected; one that comes back later must not be told to do old things."""
+        properties: dict[str, Any] = {
+            "correlation_data": call_id.encode(),
+            "message_expiry_interval": max(1, round(timeout_s)),
+        }
+        reply_topic = self._routes.reply_topic(device, call_id)
+        if reply_topic is not None:
+            properties["response_topic"] = reply_topic
+        reached, now = 0, self._clock.monotonic()
+        for out in self._routes.calls(device, call_id, asked):
+            entries = self._connected(out.topic)
+            self._say(Message.at(now, out.topic, out.payload, out.route.qos, False, properties), entries)
+            reached += len(entries)
+        if not reached:
+            raise NotOnline(f"device:{device} is not online: nobody listens for its calls")
+
+    def send(self, device: str, publication: Publication) -> int:
+        """Hand over to the device's connections; how many there were."""
+        reached = 0
+        for out in self._routes.sends(device, publication):
+            entries = self._connected(out.topic)
+            self._say(Message(out.topic, out.payload, out.route.qos), entries)
+            reached += len(entries)
+        return reached
+
+    def _connected(self, topic: str) -> list[Entry]:
+        return [e for e in self.broker.subscriptions.match(topic) if e.session.connection is not None]
+
+    def _say(self, message: Message, entries: list[Entry]) -> None:
+        if message.retain:
+            self.broker.retained.put(message)
+        self.broker.deliver(message, entries)

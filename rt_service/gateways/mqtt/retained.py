@@ -1,0 +1,92 @@
+"""Retained messages (MQTT 5.0 section 3.3.1.3), found by filter in time that depends on what is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rt_service.gateways.mqtt.message import Message
+
+
+class _Node:
+    __slots__ = ("children", "message")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node] = {}
+        self.message: Message | None = None
+
+
+class Retained:
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._root = _Node()
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, message: Message) -> bool:
+        """Keep it as the topic's retained message; an empty one removes it. False if there is no room for it."""
+        if not message.payload:
+            self.remove(message.topic)
+            return True
+        path = message.topic.split("/")
+        if self._count >= self._bound and self._find(path) is None:
+            return False
+        node = self._root
+        for level in path:
+            node = node.children.setdefault(level, _Node())
+        self._count += node.message is None
+        node.message = message
+        return True
+
+    def remove(self, topic: str) -> None:
+        path = topic.split("/")
+        nodes = [self._root]
+        for level in path:
+            child = nodes[-1].children.get(level)
+            if child is None:
+                return
+            nodes.append(child)
+        if nodes[-1].message is not None:
+            nodes[-1].message = None
+            self._count -= 1
+        for parent, level in zip(reversed(nodes[:-1]), reversed(path), strict=True):
+            child = parent.children[level]
+            if child.message is not None or child.children:
+                break
+            del parent.children[level]
+
+    def match(self, filter: str) -> Iterator[Message]:
+        """Every retained message on a topic that `filter` matches."""
+        wanted = filter.split("/")
+        waiting: list[tuple[_Node, int]] = [(self._root, 0)]
+        while waiting:
+            node, i = waiting.pop()
+            if i == len(wanted):
+                if node.message is not None:
+                    yield node.message
+                continue
+            level = wanted[i]
+            if level not in ("+", "#"):
+                if level in node.children:
+                    waiting.append((node.children[level], i + 1))
+                continue
+            if level == "#" and node.message is not None:
+                yield node.message  # "a/#" matches "a" too
+            # [MQTT-4.7.2-1] Wildcards at the first level do not match topics that begin with $.
+            visible = [c for name, c in node.children.items() if i or not name.startswith("$")]
+            waiting.extend((child, i if level == "#" else i + 1) for child in visible)
+
+    def expire(self, now: float) -> None:
+        """Forget those whose time is over."""
+        for message in [m for m in self.match("#") if m.expired(now)]:
+            self.remove(message.topic)
+
+    def _find(self, path: list[str]) -> Message | None:
+        node = self._root
+        for level in path:
+            child = node.children.get(level)
+            if child is None:
+                return None
+            node = child
+        return node.message

@@ -1,0 +1,189 @@
+"""What the broker remembers of a client, connected or not (MQTT 5.0 section 4.1)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+from typing import Protocol
+
+from rt_service.core.model import Identity
+from rt_service.gateways.mqtt.message import Delivery, Message
+from rt_service.mqtt.packets import Subscription
+from rt_service.mqtt.wire import Reason
+
+MAX_PACKET_ID = 65_535
+
+
+class Wire(Protocol):
+    """The connection of a session, as the session sees it."""
+
+    receive_maximum: int
+
+    def deliver(self, delivery: Delivery, packet_id: int, dup: bool = False) -> bool:
+        """Queue a PUBLISH; False if it is not for this connection (too large, expired) or does not fit (QoS 0)."""
+
+    def end(self, reason: Reason) -> None:
+        """Say why and close."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether so much waits to be sent that messages should wait in the session instead."""
+
+
+class Keeper(Protocol):
+    """Told of everything that has to survive a restart. `Forgetful` is the one that keeps nothing."""
+
+    def session(self, session: MqttSession) -> None:
+        """It began, or its expiry changed."""
+
+    def ended(self, session: MqttSession) -> None: ...
+
+    def subscribed(self, session: MqttSession, subscription: Subscription, identifier: int | None) -> None: ...
+
+    def unsubscribed(self, session: MqttSession, filter: str) -> None: ...
+
+    def waiting(self, session: MqttSession, delivery: Delivery) -> None:
+        """A QoS 1 or 2 message is for this session."""
+
+    def settled(self, session: MqttSession, delivery: Delivery) -> None:
+        """It was acknowledged, or dropped."""
+
+    def received(self, session: MqttSession, packet_id: int) -> None:
+        """A QoS 2 message came in; it may come again until its PUBREL."""
+
+    def released(self, session: MqttSession, packet_id: int) -> None: ...
+
+    def retained(self, topic: str, message: Message | None) -> None: ...
+
+
+class Forgetful:
+    """Keeps nothing: sessions and retained messages end with the process."""
+
+    def session(self, session: MqttSession) -> None: ...
+
+    def ended(self, session: MqttSession) -> None: ...
+
+    def subscribed(self, session: MqttSession, subscription: Subscription, identifier: int | None) -> None: ...
+
+    def unsubscribed(self, session: MqttSession, filter: str) -> None: ...
+
+    def waiting(self, session: MqttSession, delivery: Delivery) -> None: ...
+
+    def settled(self, session: MqttSession, delivery: Delivery) -> None: ...
+
+    def received(self, session: MqttSession, packet_id: int) -> None: ...
+
+    def released(self, session: MqttSession, packet_id: int) -> None: ...
+
+    def retained(self, topic: str, message: Message | None) -> None: ...
+
+
+class MqttSession:
+    """`in_flight` holds what was sent and is not acknowledged, oldest first; `queue` what waits behind it."""
+
+    def __init__(self, client_id: str, identity: Identity, keeper: Keeper, bound: int) -> None:
+        self.client_id = client_id
+        self.identity = identity
+        self.connection: Wire | None = None
+        self.subscriptions: dict[str, tuple[Subscription, int | None]] = {}
+        self.in_flight: dict[int, Delivery] = {}
+        self.queue: deque[Delivery] = deque()
+        self.received: set[int] = set()
+        self.expiry_s = 0.0
+        self.ends_at: float | None = None
+        self.will: Message | None = None
+        self.will_at: float | None = None
+        self._keeper = keeper
+        self._bound = bound
+        self._ids = count()
+
+    def attach(self, connection: Wire, will: Message | None) -> None:
+        """A connection for this session; one that it still has is ended [MQTT-3.1.4-3]."""
+        old, self.connection = self.connection, connection
+        if old is not None:
+            old.end(Reason.SESSION_TAKEN_OVER)
+        self.will, self.will_at, self.ends_at = will, None, None
+
+    def offer(self, delivery: Delivery) -> Delivery | None:
+        """Send, or queue, a message; what was dropped for it, if anything was."""
+        connection = self.connection
+        if delivery.qos == 0:
+            return delivery if connection is None or not connection.deliver(delivery, 0) else None
+        self._keeper.waiting(self, delivery)
+        if connection is not None and self._may_send(connection):
+            self._send(connection, delivery)
+            return None
+        dropped = None
+        if len(self.queue) >= self._bound:
+            dropped = self.queue.popleft()
+            self._keeper.settled(self, dropped)
+        self.queue.append(delivery)
+        return dropped
+
+    def acknowledge(self, packet_id: int) -> bool:
+        """The client has it for good; whether that packet id was in flight."""
+        delivery = self.in_flight.pop(packet_id, None)
+        if delivery is None:
+            return False
+        self._keeper.settled(self, delivery)
+        self.pump()
+        return True
+
+    def delivered(self, packet_id: int) -> bool:
+        """The client has received a QoS 2 message, and is told to release it; whether it was in flight."""
+        delivery = self.in_flight.get(packet_id)
+        if delivery is not None:
+            delivery.released = True
+        return delivery is not None
+
+    def receive(self, packet_id: int) -> None:
+        """A QoS 2 message came in; it may come again until it is released."""
+        self.received.add(packet_id)
+        self._keeper.received(self, packet_id)
+
+    def release(self, packet_id: int) -> bool:
+        """It does not come again; whether it was known."""
+        if packet_id not in self.received:
+            return False
+        self.received.discard(packet_id)
+        self._keeper.released(self, packet_id)
+        return True
+
+    def pump(self) -> None:
+        """Send what waits, as far as the client's receive maximum allows."""
+        connection = self.connection
+        while connection is not None and self.queue and self._has_room(connection):
+            self._send(connection, self.queue.popleft())
+
+    def resume(self, release: Callable[[int], None]) -> None:
+        """After a reconnect send again what is in flight, then what waits; `release(packet_id)` sends a PUBREL."""
+        connection = self.connection
+        assert connection is not None
+        for packet_id, delivery in list(self.in_flight.items()):
+            if delivery.released:
+                release(packet_id)
+            elif not connection.deliver(delivery, packet_id, dup=True):
+                self._give_up(packet_id)
+        self.pump()
+
+    def _may_send(self, connection: Wire) -> bool:
+        return not self.queue and self._has_room(connection)
+
+    def _has_room(self, connection: Wire) -> bool:
+        return len(self.in_flight) < min(connection.receive_maximum, MAX_PACKET_ID) and not connection.busy
+
+    def _send(self, connection: Wire, delivery: Delivery) -> None:
+        packet_id = self._free_id()
+        self.in_flight[packet_id] = delivery
+        if not connection.deliver(delivery, packet_id):
+            self._give_up(packet_id)
+
+    def _give_up(self, packet_id: int) -> None:
+        self._keeper.settled(self, self.in_flight.pop(packet_id))
+
+    def _free_id(self) -> int:
+        while True:
+            packet_id = next(self._ids) % MAX_PACKET_ID + 1
+            if packet_id not in self.in_flight:
+                return packet_id

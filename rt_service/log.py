@@ -1,0 +1,39 @@
+"""Structured logs: one event name and fields. Payloads are never logged above debug, secrets never."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Literal
+
+import structlog
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
+    """Write logs of at least `level` to standard error, coloured when that is a terminal."""
+    terminal = sys.stderr.isatty()
+    console = form == "console" or (form == "auto" and terminal)
+    render: Any = structlog.dev.ConsoleRenderer(colors=terminal, pad_event_to=28)
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=not console),
+    ]
+    if not console:
+        shared.append(structlog.processors.format_exc_info)
+        render = structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*shared, render],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries log through the standard library; only what is wrong with them is worth a line here.
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(name)s: %(message)s")
+
+
+def get(part: str) -> Any:
+    """The logger of one part of the house, such as "bridge"."""
+    return structlog.get_logger(part=part)

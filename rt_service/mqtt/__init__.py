@@ -1,0 +1,1 @@
+"""What MQTT means here, without a socket: packets, topics, routes, payloads."""

@@ -1,0 +1,46 @@
+"""Device messages that became nothing: kept for a while, so that somebody can see why."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, NamedTuple
+
+from rt_service.metrics import Metrics
+
+
+class DeadLetter(NamedTuple):
+    """`payload` is the beginning of what was sent, as text; `size` how many bytes there were; `at` Unix time in ms."""
+
+    reason: str
+    message: str
+    topic: str
+    payload: str
+    size: int
+    sender: str | None
+    at: int
+
+    def as_dict(self) -> dict[str, Any]:
+        shown = self._asdict()
+        shown["from"] = shown.pop("sender")
+        return shown
+
+
+class DeadLetters:
+    """The newest `bound`; older ones leave, the counter does not."""
+
+    def __init__(self, metrics: Metrics, bound: int, payload_bytes: int) -> None:
+        self._metrics = metrics
+        self._payload_bytes = payload_bytes
+        self._letters: deque[DeadLetter] = deque(maxlen=bound)
+
+    def add(self, reason: str, message: str, topic: str, payload: bytes, sender: str | None, at: int) -> None:
+        start = payload[: self._payload_bytes].decode(errors="backslashreplace")
+        self._letters.append(DeadLetter(reason, message, topic[:1024], start, len(payload), sender, at))
+        self._metrics.dead_letters.labels(reason).inc()
+
+    def newest(self, limit: int) -> list[DeadLetter]:
+        """At most `limit`, newest first."""
+        return [letter for letter, _ in zip(reversed(self._letters), range(limit), strict=False)]
+
+    def __len__(self) -> int:
+        return len(self._letters)

@@ -1,0 +1,122 @@
+"""What a device's message does in the service: the same over the embedded broker and over an outside one."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Any, NamedTuple
+
+from rt_service.api import Api
+from rt_service.core import names
+from rt_service.core.errors import BadRequest, RtError
+from rt_service.core.model import Identity, PublicationClass
+from rt_service.core.ports import Clock
+from rt_service.devices.calls import Calls, error_of
+from rt_service.devices.registry import Devices
+from rt_service.mqtt.dead_letters import DeadLetters
+from rt_service.mqtt.payloads import CODECS
+from rt_service.mqtt.routes import Incoming, Routes
+
+
+class Message(NamedTuple):
+    """What came in. `sender` is who the broker says it is; `stale` marks a retained message of earlier."""
+
+    topic: str
+    payload: bytes
+    sender: Identity
+    stale: bool = False
+
+
+class Outcome(Enum):
+    TAKEN = auto()  # it did what its route says
+    DEAD = auto()  # it could not: counted, kept to look at, and acknowledged
+    UNROUTED = auto()  # no route is for it
+
+
+class Relay:
+    def __init__(
+        self,
+        routes: Routes,
+        api: Api,
+        devices: Devices,
+        calls: Calls,
+        dead_letters: DeadLetters,
+        clock: Clock,
+    ) -> None:
+        self._routes = routes
+        self._api = api
+        self._devices = devices
+        self._calls = calls
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._does = {
+            "publish": self._publish,
+            "status": self._status,
+            "reply": self._reply,
+            "failure": self._failure,
+            "refuse": self._refuse,
+        }
+
+    def receive(self, message: Message) -> Outcome:
+        """Do what the message's route says. When this returns, the message may be acknowledged.
+
+        Raises:
+            RtError: a temporary one; the message was not taken and has to come again.
+        """
+        incoming = self._routes.incoming(message.topic)
+        if incoming is None:
+            return Outcome.UNROUTED
+        try:
+            self._does[incoming.route.does](incoming, message)
+        except RtError as error:
+            if error.temporary:
+                raise
+            self._bury(error, message)
+            return Outcome.DEAD
+        return Outcome.TAKEN
+
+    def _bury(self, error: RtError, message: Message) -> None:
+        self._dead_letters.add(
+            error.code, error.message, message.topic, message.payload, str(message.sender), self._clock.ms()
+        )
+
+    def _publish(self, incoming: Incoming, message: Message) -> None:
+        sender = _device(incoming) if incoming.device else message.sender
+        class_, key = incoming.route.class_, incoming.key
+        if message.stale and class_ is PublicationClass.KEPT:
+            class_ = PublicationClass.LATEST  # no news: said before, and kept by the broker since
+        self._api.publish(
+            sender, incoming.namespace, incoming.room, incoming.event, _data(incoming, message),
+            class_=class_, key=key,
+        )  # fmt: skip
+
+    def _status(self, incoming: Incoming, message: Message) -> None:
+        said = str(_data(incoming, message)).strip().strip('"').lower()
+        if said not in ("online", "offline", ""):
+            raise BadRequest("a status is online or offline")
+        self._devices.status(_device(incoming).id, said == "online")
+
+    def _reply(self, incoming: Incoming, message: Message) -> None:
+        self._calls.answer(incoming.call, _device(incoming), _data(incoming, message))
+
+    def _failure(self, incoming: Incoming, message: Message) -> None:
+        device = _device(incoming)
+        self._calls.fail(incoming.call, device, error_of(device, _data(incoming, message)))
+
+    def _refuse(self, incoming: Incoming, message: Message) -> None:
+        raise NoRoute("there is no route for this topic")
+
+
+class NoRoute(BadRequest):
+    """The reason of a dead letter; no client ever sees it."""
+
+    code = "no_route"
+
+
+def _device(incoming: Incoming) -> Identity:
+    if not names.is_name(incoming.device):
+        raise BadRequest("a device id is 1-128 of A-Za-z0-9_.:@-")
+    return Identity("device", incoming.device)
+
+
+def _data(incoming: Incoming, message: Message) -> Any:
+    return CODECS[incoming.route.codec].decode(message.payload)

@@ -1,0 +1,257 @@
+"""The concurrency of this process: eventlet is named here and in gateways/engineio, nowhere else.
+
+`patch()` has to be the first thing a process does, before anything imports socket, ssl or logging.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+with warnings.catch_warnings():  # eventlet tells every importer that it is in maintenance; decisions/0001 answers it
+    warnings.simplefilter("ignore")
+    import eventlet
+    import eventlet.event
+    import eventlet.hubs
+    import eventlet.queue
+    import eventlet.semaphore
+    import eventlet.tpool
+    import eventlet.websocket
+    import eventlet.wsgi
+
+
+def patch() -> None:
+    """Make blocking calls of the standard library switch to other greenlets instead."""
+    eventlet.monkey_patch()
+
+
+class SystemClock:
+    """The clock of the core's ports."""
+
+    def ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+# -- running
+
+
+def spawn(function: Callable[..., Any], *args: Any) -> None:
+    """Run `function` in a greenlet of its own, started in the order of the calls."""
+    eventlet.spawn_n(function, *args)
+
+
+def sleep(seconds: float = 0) -> None:
+    eventlet.sleep(seconds)
+
+
+class Timer:
+    """A call that is going to happen, once or again and again."""
+
+    def __init__(self) -> None:
+        self._pending: Any = None
+        self.stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+        if self._pending is not None:
+            self._pending.cancel()
+
+    def _schedule(self, seconds: float, function: Callable[[], None]) -> None:
+        self._pending = eventlet.hubs.get_hub().schedule_call_global(seconds, spawn, function)
+
+
+def after(seconds: float, function: Callable[[], Any]) -> Timer:
+    """Call `function` in a greenlet of its own, unless the timer is stopped before."""
+    timer = Timer()
+
+    def fire() -> None:
+        if not timer.stopped:
+            function()
+
+    timer._schedule(seconds, fire)
+    return timer
+
+
+def every(seconds: float, function: Callable[[], Any]) -> Timer:
+    """Call `function` again and again, `seconds` between the end of one call and the next."""
+    timer = Timer()
+
+    def fire() -> None:
+        if timer.stopped:
+            return
+        try:
+            function()
+        finally:
+            if not timer.stopped:
+                timer._schedule(seconds, fire)
+
+    timer._schedule(seconds, fire)
+    return timer
+
+
+class LagMeter:
+    """Measures how late the loop is: something that should run now, and has to wait for what does not yield."""
+
+    PERIOD_S = 0.5
+
+    def __init__(self, observe: Callable[[float], None]) -> None:
+        self.latest_s = 0.0
+        self._observe = observe
+        self._due = 0.0
+        self._timer: Timer | None = None
+
+    def start(self) -> None:
+        self._due = time.monotonic() + self.PERIOD_S
+        self._timer = every(self.PERIOD_S, self._measure)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+
+    def _measure(self) -> None:
+        now = time.monotonic()
+        self.latest_s = max(0.0, now - self._due)
+        self._due = now + self.PERIOD_S
+        self._observe(self.latest_s)
+
+
+def offload(function: Callable[..., Any], *args: Any) -> Any:
+    """Run a pure, blocking function in a real thread. It must not log or take a lock: that deadlocks."""
+    return eventlet.tpool.execute(function, *args)
+
+
+# -- waiting
+
+
+class Waiter:
+    """One value, given once. See `core.ports.Waiter`."""
+
+    def __init__(self) -> None:
+        self._event = eventlet.event.Event()
+
+    def resolve(self, value: Any = None) -> None:
+        if not self._event.ready():
+            self._event.send(value)
+
+    @property
+    def resolved(self) -> bool:
+        return bool(self._event.ready())
+
+    def wait(self, timeout_s: float | None = None) -> Any:
+        if timeout_s is None or self._event.ready():
+            return self._event.wait()
+        with eventlet.Timeout(timeout_s, TimeoutError):
+            return self._event.wait()
+
+
+Queue = eventlet.queue.Queue  # what Engine.IO expects a queue to be
+
+
+class Mailbox:
+    """A bounded queue with one reader, which takes everything that is there at once."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._items: deque[Any] = deque()
+        self._wake: Waiter | None = None
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Any) -> bool:
+        """Whether there was room for it."""
+        if len(self._items) >= self._bound:
+            return False
+        self._items.append(item)
+        if self._wake is not None:
+            self._wake.resolve()
+        return True
+
+    def take(self, timeout_s: float | None = None) -> list[Any]:
+        """Everything that is there, at least one. Raises TimeoutError when nothing comes in time."""
+        if not self._items:
+            self._wake = Waiter()
+            try:
+                self._wake.wait(timeout_s)
+            finally:
+                self._wake = None
+        items = list(self._items)
+        self._items.clear()
+        return items
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError in the block when it takes longer."""
+    with eventlet.Timeout(seconds, TimeoutError):
+        yield
+
+
+def wait_readable(sock: Any, timeout_s: float | None = None) -> None:
+    """Raises TimeoutError when nothing comes in time."""
+    eventlet.hubs.trampoline(sock, read=True, timeout=timeout_s, timeout_exc=TimeoutError)
+
+
+def wait_writable(sock: Any, timeout_s: float | None = None) -> None:
+    """Raises TimeoutError when it cannot be written to in time."""
+    eventlet.hubs.trampoline(sock, write=True, timeout=timeout_s, timeout_exc=TimeoutError)
+
+
+def wait_for_signal(*signals: int) -> int:
+    """Wait until the process is sent one of `signals`; which one it was.
+
+    A handler alone would not wake the loop, which may sit in a system call that restarts by itself (PEP 475); a byte on
+    a socket does (signal.set_wakeup_fd).
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    for number in signals:
+        # SIGINT is ignored in a background job of a shell, so it is set explicitly like the others.
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    while True:
+        for number in reader.recv(64):
+            if number in signals:
+                return number
+
+
+# -- serving
+
+
+def listen(host: str, port: int, backlog: int) -> socket.socket:
+    """A listening socket; what it accepts inherits sending small packets at once. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=backlog)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+class HttpServer:
+    """Speaks HTTP on accepted sockets. Tracebacks stay here; eventlet's access log is off."""
+
+    def __init__(self, listener: socket.socket, app: Any, keepalive_s: float) -> None:
+        self._server = eventlet.wsgi.Server(
+            listener, listener.getsockname(), app, log_output=False, debug=False, keepalive=keepalive_s
+        )
+
+    def serve(self, sock: socket.socket, address: Any) -> None:
+        """Serve one connection until it ends."""
+        self._server.process_request([address, sock, eventlet.wsgi.STATE_IDLE])
+
+
+def websocket(handler: Callable[[Any], None], protocol: str, max_frame_bytes: int) -> Any:
+    """A WSGI application that upgrades to a WebSocket of one subprotocol and runs `handler` on it."""
+    wsgi = eventlet.websocket.WebSocketWSGI(handler, max_frame_length=max_frame_bytes)
+    wsgi.support_legacy_versions = False
+    wsgi.supported_protocols = [protocol]
+    wsgi._negotiate_permessage_deflate = lambda extensions: None  # 100 KB for each connection
+    return wsgi

@@ -1,0 +1,238 @@
+"""The roof: builds every object once, starts them in order and stops them in order. Read this to see what exists."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from rt_service import log, runtime
+from rt_service.api import Api, ApiBounds
+from rt_service.auth.policy import OpenPolicy
+from rt_service.bridge.bridge import Bridge
+from rt_service.core import encoding
+from rt_service.core.hub import Hub, HubBounds
+from rt_service.core.ports import Clock, Engine
+from rt_service.core.stream import StreamBounds
+from rt_service.devices.calls import Calls
+from rt_service.devices.registry import Devices
+from rt_service.engines.memory import MemoryEngine
+from rt_service.gateways.http import create_app
+from rt_service.gateways.listener import Listener
+from rt_service.gateways.mqtt.broker import BrokerBounds
+from rt_service.gateways.mqtt.gateway import MqttGateway
+from rt_service.gateways.mqtt.guard import OpenGuard
+from rt_service.gateways.mqtt.handshake import ConnectionBounds
+from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
+from rt_service.gateways.origins import Origins
+from rt_service.gateways.socketio.gateway import SocketIoGateway
+from rt_service.metrics import Metrics
+from rt_service.mqtt import routes
+from rt_service.mqtt.dead_letters import DeadLetters
+from rt_service.mqtt.relay import Relay
+from rt_service.settings import Settings, SettingsError, config_dir
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SWEEP_S = 10.0
+LAG_MOST_S = 1.0  # a loop that is later than this is not ready
+BETWEEN_CLOSES_S = 0.02  # when stopping: slower than this only helps when there are very many sessions
+
+
+class Service:
+    """One running rt-service."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError or RoutesError when the settings cannot be used."""
+        _check_loopback(settings)
+        clock, metrics, limits = runtime.SystemClock(), Metrics(), settings.limits
+        self.settings = settings
+        self.metrics = metrics
+        self.engine = _engine(settings, clock)
+        self.hub = Hub(self.engine, clock, metrics, _hub_bounds(settings), node=secrets.token_hex(4))
+        self.calls = Calls(runtime.Waiter, limits.calls_in_flight)
+        self.api = Api(
+            self.hub, OpenPolicy(), self.calls, clock, metrics, settings.server.namespaces, _api_bounds(settings)
+        )
+        self.dead_letters = DeadLetters(metrics, settings.routes.dead_letters, settings.routes.dead_letter_bytes)
+        self.routes = routes.load(config_dir() / settings.routes.file)
+        self.relay = Relay(self.routes, self.api, Devices(self.hub), self.calls, self.dead_letters, clock)
+        self.bridge = self._bridge(clock) if settings.bridge.url else None
+        self.mqtt = self._mqtt_gateway(clock) if settings.mqtt.enabled and not self.bridge else None
+        self.api.devices = self.bridge or self.mqtt
+        self.lag = runtime.LagMeter(metrics.loop_lag_seconds.observe)
+        origins = Origins(settings.server.cors_allowed_origins)
+        self.app = create_app(metrics, self.dead_letters, self._checks())
+        self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
+        if self.mqtt and settings.mqtt.websocket:
+            self.app.wsgi_app = MqttOverWebSocket(  # type: ignore[method-assign]
+                self.app.wsgi_app, self.mqtt, origins, settings.mqtt.packet_bytes
+            )
+        self.http_url = self.mqtt_url = ""
+        self._log = log.get("service")
+        self._listener: Listener | None = None
+        self._sweeper: runtime.Timer | None = None
+
+    # -- building
+
+    def _mqtt_gateway(self, clock: Clock) -> MqttGateway:
+        mqtt = self.settings.mqtt
+        broker = BrokerBounds(
+            mqtt.sessions, mqtt.subscriptions, mqtt.queued, mqtt.retained, mqtt.session_expiry_max_s
+        )
+        connection = ConnectionBounds(
+            mqtt.packet_bytes,
+            mqtt.receive_maximum,
+            mqtt.topic_aliases,
+            mqtt.keepalive_max_s,
+            mqtt.connect_s,
+            mqtt.waiting_bytes,
+        )
+        guard = OpenGuard(self.routes.out_filters)
+        return MqttGateway(
+            self.relay, self.routes, guard, clock, self.metrics, broker, connection, mqtt.max_connections
+        )
+
+    def _bridge(self, clock: Clock) -> Bridge:
+        return Bridge(self.settings.bridge, self.relay, self.routes, self.calls, clock, self.metrics)
+
+    def _checks(self) -> dict[str, Callable[[], str | None]]:
+        """What /readyz asks."""
+        checks: dict[str, Callable[[], str | None]] = {
+            "engine": self.engine.healthy,
+            "loop": lambda: f"{self.lag.latest_s:.1f} s late" if self.lag.latest_s > LAG_MOST_S else None,
+            "stopping": lambda: "the service is stopping" if self.api.draining else None,
+        }
+        if self.bridge is not None:
+            checks["bridge"] = self.bridge.healthy
+        return checks
+
+    # -- starting
+
+    def start(self) -> None:
+        """Listen, and start everything. Raises SettingsError when a port cannot be had."""
+        server, mqtt = self.settings.server, self.settings.mqtt
+        http_socket = _listen("server", server.host, server.port, server.backlog)
+        mqtt_socket = _listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
+        self.engine.start(self.hub.deliver)
+        tap = self.bridge or self.mqtt
+        if tap is not None:
+            self.hub.taps.append(tap)
+        if self.bridge:
+            self.mqtt_url = self.bridge.url
+            self.bridge.start()
+        if self.mqtt and mqtt_socket:
+            self.mqtt_url = _url("mqtt", mqtt_socket)
+            self.mqtt.start(mqtt_socket)
+        self.http_url = _url("http", http_socket)
+        self._listener = Listener(http_socket, self.app, self.metrics, server.max_connections)
+        self._listener.start()
+        self._sweeper = runtime.every(SWEEP_S, lambda: self.engine.sweep(self.hub.in_use))
+        self.lag.start()
+        self._log.info("started", http=self.http_url, mqtt=self.mqtt_url or None, engine=self.settings.engine.url)
+
+    def write_ready_file(self, path: Path) -> None:
+        """Say where everything is, now that it accepts; the file appears whole. Raises SettingsError."""
+        ready = {"http": self.http_url, "mqtt": self.mqtt_url or None, "grpc": None, "pid": os.getpid()}
+        part = path.with_name(path.name + ".part")
+        try:
+            part.write_bytes(encoding.dumps(ready) + b"\n")
+            part.replace(path)
+        except OSError as error:
+            raise SettingsError(f"--ready-file {path}: cannot be written: {error.strerror}") from None
+
+    # -- stopping
+
+    def wait_for_signal(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        number = runtime.wait_for_signal(signal.SIGTERM, signal.SIGINT)
+        self._log.info("stopping", signal=signal.Signals(number).name, sessions=len(self.hub.sessions))
+
+    def stop(self) -> None:
+        """Refuse what is new, tell who is here, flush, leave: within the drain time."""
+        drain_s = self.settings.server.drain_s
+        clock = runtime.SystemClock()
+        until = clock.monotonic() + drain_s
+        self.api.draining = True
+        if self._listener:
+            self._listener.stop()
+        if self.mqtt:
+            self.mqtt.stop_listening()
+        self._close_sessions(drain_s * 0.7)
+        while clock.monotonic() < until - 0.2 * drain_s and not self.socketio.flushed:
+            runtime.sleep(0.01)
+        if self.bridge:
+            self.bridge.stop(min(2.0, 0.2 * drain_s))
+        if self.mqtt:
+            self.mqtt.stop()
+        for timer in (self._sweeper, self.lag):
+            if timer:
+                timer.stop()
+        runtime.sleep(0.05)  # last words are written by greenlets that run now
+        self.engine.stop()
+        self._log.info("stopped", sessions=len(self.hub.sessions))
+
+    def _close_sessions(self, window_s: float) -> None:
+        """Spread over the window, and with pauses of different length, so that clients do not all return at once."""
+        sessions = list(self.hub.sessions)
+        pause = min(BETWEEN_CLOSES_S, window_s / max(1, len(sessions)))
+        for session in sessions:
+            session.transport.close(
+                "shutdown", "the service is stopping; reconnect and recover", reconnect=True,
+                retry_after_ms=random.randrange(500, 3000),
+            )  # fmt: skip
+            runtime.sleep(pause)
+
+
+def _listen(section: str, host: str, port: int, backlog: int) -> socket.socket:
+    try:
+        return runtime.listen(host, port, backlog)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise SettingsError(f"{section}.port: cannot listen on {host}:{port}: {why.lower()}") from None
+
+
+def _url(scheme: str, sock: socket.socket) -> str:
+    host, port, *_ = sock.getsockname()
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _check_loopback(settings: Settings) -> None:
+    hosts = {"server": settings.server.host, "mqtt": settings.mqtt.host}
+    for section, host in hosts.items():
+        if host not in LOOPBACK:
+            raise SettingsError(
+                f"{section}.host: {host} can be reached by others, and without tokens everybody may everything; "
+                f"use one of {', '.join(LOOPBACK)}"
+            )
+
+
+def _engine(settings: Settings, clock: Clock) -> Engine:
+    if settings.engine.url != "memory":
+        raise SettingsError(f"engine.url: there is no engine {settings.engine.url!r}; there is memory")
+    history = settings.history
+    bounds = StreamBounds(
+        history.publications, int(history.age_s * 1000), history.keys, history.repeat_ids, int(history.repeat_s * 1000)
+    )
+    return MemoryEngine(clock, bounds)
+
+
+def _hub_bounds(settings: Settings) -> HubBounds:
+    limits = settings.limits
+    return HubBounds(
+        limits.rooms_per_session,
+        limits.sessions_per_identity,
+        limits.waiting_bytes,
+        settings.history.publications,
+        limits.presence_members,
+    )
+
+
+def _api_bounds(settings: Settings) -> ApiBounds:
+    limits = settings.limits
+    return ApiBounds(
+        limits.message_bytes, limits.publishes_per_s, limits.publish_burst, limits.call_timeout_max_s
+    )

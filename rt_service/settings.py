@@ -1,0 +1,262 @@
+"""Every setting there is: type, default and help in one table.
+
+Values come, each overruling the ones before, from the defaults here, a TOML file, the environment (`RT_SECTION__KEY`)
+and the command line. A name that is not in the table is an error that says which one was probably meant.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+ENV_PREFIX = "RT_"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message is one line for whoever starts the service."""
+
+
+def _namespace(value: str) -> str:
+    if not value.startswith("/") or not value[1:].replace("-", "").replace("_", "").isalnum():
+        raise ValueError("a namespace is / followed by letters, digits, - and _")
+    return value
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+Namespace = Annotated[str, AfterValidator(_namespace)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(Section):
+    host: str = Field("127.0.0.1", description="address to listen on for HTTP and Socket.IO")
+    port: Port = Field(5000, description="port for HTTP and Socket.IO; 0 takes a free one")
+    data_dir: Path = Field(Path("var"), description="folder for what is kept on disk")
+    namespaces: list[Namespace] = Field(["/chat", "/game", "/iot"], description="namespaces that clients may use")
+    cors_allowed_origins: list[str] = Field(
+        [], description='origins of other pages that may connect, "*" for any; the same origin and localhost always may'
+    )
+    max_connections: Positive = Field(20_000, description="open HTTP and WebSocket connections; more are answered 503")
+    backlog: Positive = Field(1024, description="connections that the system may hold until they are accepted")
+    drain_s: Seconds = Field(10.0, description="seconds for a shutdown: sessions are told, then closed")
+
+
+class SocketIo(Section):
+    ping_interval_s: Seconds = Field(25.0, description="seconds between pings to a client")
+    ping_timeout_s: Seconds = Field(20.0, description="seconds a client has to answer a ping")
+
+
+class EngineSection(Section):
+    url: str = Field("memory", description="where publications are kept: memory")
+
+
+class History(Section):
+    publications: Positive = Field(1000, description="kept publications per room; past it the oldest leave")
+    age_s: Seconds = Field(86_400.0, description="seconds a publication is kept")
+    keys: Positive = Field(1000, description="latest values per room; past it the least recently set leaves")
+    repeat_ids: Positive = Field(10_000, description="publication ids per room that are recognised when repeated")
+    repeat_s: Seconds = Field(300.0, description="seconds for which a repeated id is recognised")
+
+
+class Limits(Section):
+    message_bytes: Positive = Field(65_536, description="size of one publication's data as JSON")
+    wire_bytes: Positive = Field(1_048_576, description="size of one message on the wire; past it the connection ends")
+    publishes_per_s: Seconds = Field(200.0, description="publications per second of one session, on average")
+    publish_burst: Positive = Field(400, description="publications of one session at once")
+    rooms_per_session: Positive = Field(100, description="rooms one session may be in")
+    sessions_per_identity: Positive = Field(50, description="open sessions of one identity")
+    waiting_bytes: Positive = Field(1_048_576, description="bytes that may wait for one slow session")
+    join_first_s: Seconds = Field(10.0, description="seconds a connection has to join a first namespace")
+    presence_members: Positive = Field(
+        200, description="members of a room up to which presence is pushed; join answers at most so many"
+    )
+    calls_in_flight: Positive = Field(1000, description="calls that wait for their answer at one time")
+    call_timeout_max_s: Seconds = Field(60.0, description="the longest a call may wait for its answer")
+
+
+class Mqtt(Section):
+    enabled: bool = Field(True, description="run the embedded MQTT broker (never together with bridge.url)")
+    host: str = Field("127.0.0.1", description="address the embedded broker listens on")
+    port: Port = Field(1883, description="port of the embedded broker; 0 takes a free one")
+    websocket: bool = Field(True, description="serve MQTT over WebSocket at /mqtt of the HTTP port")
+    max_connections: Positive = Field(20_000, description="open MQTT connections; more are refused")
+    packet_bytes: Positive = Field(1_048_576, description="size of one MQTT packet; past it the connection ends")
+    receive_maximum: Annotated[int, Field(gt=0, le=65_535)] = Field(
+        256, description="QoS 1 and 2 messages that one client may send before they are acknowledged"
+    )
+    topic_aliases: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        32, description="topic aliases that one client may use"
+    )
+    keepalive_max_s: Annotated[int, Field(gt=0, le=65_535)] = Field(
+        120, description="longest keepalive; an MQTT 5 client that asks for more is told this"
+    )
+    connect_s: Seconds = Field(5.0, description="seconds a connection has to send its CONNECT")
+    session_expiry_max_s: Positive = Field(86_400, description="longest time that a session is kept for its client")
+    sessions: Positive = Field(50_000, description="MQTT sessions, connected or not")
+    subscriptions: Positive = Field(1000, description="subscriptions of one session")
+    queued: Positive = Field(1000, description="QoS 1 and 2 messages that wait for one session; past it the oldest go")
+    waiting_bytes: Positive = Field(1_048_576, description="bytes that wait for one connection; past it QoS 0 is dropped")
+    retained: Positive = Field(100_000, description="retained messages; past it new topics are refused")
+
+
+class Bridge(Section):
+    url: str = Field("", description="an outside broker, mqtt://host:1883; then no embedded one is run")
+    client_id: str = Field("rt-service", min_length=1, max_length=64, description="client id at that broker")
+    username: str = Field("", description="user name at that broker")
+    password: SecretStr = Field(SecretStr(""), description="password at that broker")
+    protocol: Literal["3.1.1", "5"] = Field("5", description="MQTT version spoken with that broker")
+    keepalive_s: Annotated[int, Field(gt=0, le=65_535)] = Field(30, description="MQTT keepalive")
+    session_expiry_s: Positive = Field(86_400, description="seconds that broker keeps our session while we are away")
+    receive_maximum: Annotated[int, Field(gt=0, le=65_535)] = Field(
+        256, description="QoS 1 and 2 messages that broker may send before we acknowledge them"
+    )
+    inbox: Positive = Field(4096, description="messages that wait to be taken; past it QoS 0 is dropped")
+    outbox: Positive = Field(10_000, description="publications that wait for that broker; past it the newest go")
+    backoff_min_s: Seconds = Field(0.25, description="first pause before connecting again")
+    backoff_max_s: Seconds = Field(30.0, description="longest pause before connecting again")
+
+
+class Routes(Section):
+    file: str = Field("routes.toml", description="what topics become and the other way round; relative to config/")
+    dead_letters: Positive = Field(1000, description="device messages that became nothing which are kept to look at")
+    dead_letter_bytes: Positive = Field(256, description="bytes kept of each one's payload")
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is written")
+    format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else json")
+
+
+class Simulate(Section):
+    devices: Annotated[int, Field(ge=0, le=1000)] = Field(0, description="simulated devices to start along")
+
+
+class Settings(Section):
+    server: Server = Server()
+    socketio: SocketIo = SocketIo()
+    engine: EngineSection = EngineSection()
+    history: History = History()
+    limits: Limits = Limits()
+    mqtt: Mqtt = Mqtt()
+    bridge: Bridge = Bridge()
+    routes: Routes = Routes()
+    log: Log = Log()
+    simulate: Simulate = Simulate()
+
+
+def names() -> Iterator[tuple[str, str, Any]]:
+    """Every setting: (section, key, pydantic's FieldInfo)."""
+    for section, field in Settings.model_fields.items():
+        for key, info in field.annotation.model_fields.items():  # type: ignore[union-attr]
+            yield section, key, info
+
+
+def config_dir() -> Path:
+    """The folder with default.toml and routes.toml: in a checkout beside the package, else inside it."""
+    package = Path(__file__).resolve().parent
+    return next((d for d in (package.parent / "config", package / "config") if d.is_dir()), package / "config")
+
+
+def load(
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The effective settings.
+
+    Args:
+        file: a TOML file; without one config/default.toml is read if it is there.
+        environ: where `RT_SECTION__KEY` is looked for; the process's environment if not given.
+        overrides: `{"section.key": value}`, the strongest.
+
+    Raises:
+        SettingsError: a name or a value cannot be used; says which, where it stands and what was probably meant.
+    """
+    values: dict[str, dict[str, Any]] = {}
+    origins: dict[str, str] = {}
+
+    def put(name: str, value: Any, origin: str) -> None:
+        section, _, key = name.partition(".")
+        _check_known(section, key, origin)
+        values.setdefault(section, {})[key] = _parsed(section, key, value)
+        origins[f"{section}.{key}"] = origin
+
+    for name, value in _from_file(file):
+        put(name, value, str(file or "config/default.toml"))
+    for variable, text in (os.environ if environ is None else environ).items():
+        if variable.startswith(ENV_PREFIX):
+            put(variable.removeprefix(ENV_PREFIX).lower().replace("__", "."), text, variable)
+    for name, value in (overrides or {}).items():
+        put(name, value, "command line")
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_explained(error, origins)) from None
+
+
+def _explained(error: ValidationError, origins: Mapping[str, str]) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"][:2])
+    shown = "" if name == "bridge.password" else f", not {first['input']!r}"
+    why = first["msg"].removeprefix("Value error, ")
+    return f"{origins.get(name, 'settings')}: {name}: {why[0].lower()}{why[1:]}{shown}"
+
+
+def _from_file(file: Path | None) -> Iterator[tuple[str, Any]]:
+    path = file or config_dir() / "default.toml"
+    if file is None and not path.is_file():
+        return
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: is not TOML: {error}") from None
+    for section, table in document.items():
+        if not isinstance(table, dict):
+            _check_known(section, "", str(path))
+            raise SettingsError(f"{path}: {section} is a section: write [{section}] and its keys below it")
+        for key, value in table.items():
+            yield f"{section}.{key}", value
+        if not table:
+            _check_known(section, next(iter(_keys(section)), ""), str(path))
+
+
+def _check_known(section: str, key: str, origin: str) -> None:
+    known = [f"{s}.{k}" for s, k, _ in names()]
+    name = f"{section}.{key}" if key else section
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    hint = f"; did you mean {near[0]}?" if near else f"; sections are {', '.join(Settings.model_fields)}"
+    raise SettingsError(f"{origin}: there is no setting {name}{hint}")
+
+
+def _keys(section: str) -> list[str]:
+    return [k for s, k, _ in names() if s == section]
+
+
+def _parsed(section: str, key: str, value: Any) -> Any:
+    """Text from the environment or the command line, for a list: a TOML list, or items with commas between them."""
+    field = Settings.model_fields[section].annotation.model_fields[key]  # type: ignore[union-attr]
+    if not isinstance(value, str) or get_origin(field.annotation) is not list:
+        return value
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def effective(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Every value as it is, secrets masked."""
+    return settings.model_dump(mode="json")

@@ -1,0 +1,67 @@
+"""What each verb takes (CONTRACT.md section 2), as types that are checked when a request comes in.
+
+`Any` stands for names, which `core.names` checks with errors of their own, and for `data`, which is anything.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from rt_service.core.model import Position
+
+
+class Since(Struct):
+    epoch: str
+    offset: Annotated[int, Meta(ge=0)]
+
+    def position(self) -> Position:
+        return Position(self.epoch, self.offset)
+
+
+class Room(Struct):
+    room: Any
+
+
+class Join(Struct):
+    room: Any
+    since: Since | None = None
+
+
+class Publish(Struct):
+    room: Any
+    event: Any
+    data: Any
+    id: str | None = None
+    class_: Literal["kept", "latest", "volatile"] = msgspec.field(default="kept", name="class")
+    key: str | None = None
+
+
+class Send(Struct):
+    to: Any
+    event: Any
+    data: Any
+
+
+class Call(Struct):
+    to: Any
+    method: Any
+    data: Any = None
+    timeout_ms: Annotated[int, Meta(gt=0)] = 5000
+
+
+class History(Struct):
+    room: Any
+    since: Since | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    reverse: bool = False
+
+
+class Rooms(Struct):
+    prefix: Annotated[str, Meta(max_length=128)] = ""
+
+
+class Ping(Struct):
+    pass
