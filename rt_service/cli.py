@@ -108,7 +108,7 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
     finally:
         if simulator is not None:  # first, so that its devices say goodbye
             simulator.terminate()
-            simulator.wait()
+            simulator.wait(timeout=5)
         service.stop()
 
 
@@ -117,8 +117,9 @@ def _start_simulator(devices: int, mqtt_url: str) -> subprocess.Popen[bytes] | N
         return None
     if not mqtt_url:
         raise SettingsError("simulate.devices: there is no MQTT broker; set mqtt.enabled or bridge.url")
-    command = [sys.executable, "-m", "rt_device.simulator", "--url", mqtt_url, "--devices", str(devices), "--quiet"]
-    return subprocess.Popen(command)
+    options = ["--url", mqtt_url, "--devices", str(devices), "--quiet", "--child"]
+    # Our end of its standard input closes with us, however we end; then it ends too.
+    return subprocess.Popen([sys.executable, "-m", "rt_device.simulator", *options], stdin=subprocess.PIPE)
 
 
 def _print_banner(effective: Settings, http_url: str, mqtt_url: str, embedded: bool) -> None:

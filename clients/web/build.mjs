@@ -15,4 +15,4 @@ await build({
   format: "esm",
   legalComments: "none",
 });
-cpSync("src/index.html", `${target}/index.html`);
+for (const file of ["index.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);

@@ -23,6 +23,7 @@ class SimulatedDevice:
     def __init__(self, number: int) -> None:
         self.device = Device(f"{KINDS[number % len(KINDS)]}-{number // len(KINDS) + 1}")
         self._random = random.Random(number)
+        self._phase = 2.0 * number
         self._target = 20.0 + number
         self._celsius = self._target - 3.0
         self._light = False
@@ -38,7 +39,7 @@ class SimulatedDevice:
         self.device.telemetry(
             {
                 "c": round(self._celsius, 2),
-                "humidity": round(60 + 10 * math.sin(now / 20 + self._target) + self._random.gauss(0, 0.4), 1),
+                "humidity": round(60 + 10 * math.sin(now / 20 + self._phase) + self._random.gauss(0, 0.4), 1),
                 "light": self._light,
             }
         )
@@ -54,12 +55,18 @@ class SimulatedDevice:
 
     def _hear(self, publication: Any) -> None:
         if publication["from"] != {"kind": "device", "id": self.device.id}:
-            self.device.event("said", {"text": f"I heard “{publication['data'].get('text', '')}”. It is {self._celsius:.1f} °C here."})
+            heard = publication["data"].get("text", "")
+            self.device.event("said", {"text": f"I heard “{heard}”. It is {self._celsius:.1f} °C here."})
 
 
-def run(url: str, devices: int, quiet: bool) -> int:
-    """Run `devices` simulated devices until SIGTERM or SIGINT; the exit code."""
+def run(url: str, devices: int, quiet: bool, child: bool = False) -> int:
+    """Run `devices` simulated devices until SIGTERM or SIGINT; the exit code.
+
+    As a `child` it also ends with its parent, which holds the other end of standard input.
+    """
     stopping = threading.Event()
+    if child:
+        threading.Thread(target=lambda: (sys.stdin.read(), stopping.set()), daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     simulated = [SimulatedDevice(number) for number in range(devices)]
@@ -86,8 +93,9 @@ def main() -> int:
     parser.add_argument("--url", default="mqtt://127.0.0.1:1883", help="the MQTT broker")
     parser.add_argument("--devices", type=int, default=3, help="how many")
     parser.add_argument("--quiet", action="store_true", help="print nothing")
+    parser.add_argument("--child", action="store_true", help="end when standard input does")
     options = parser.parse_args()
-    return run(options.url, options.devices, options.quiet)
+    return run(options.url, options.devices, options.quiet, options.child)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ const me = `guest-${Math.random().toString(36).slice(2, 7)}`;
 const plot = new Plot(element("plot"));
 const people = new Map<string, Member>();
 let current: string | null = null;
+let filling: Publication[] | null = null; // what comes while the history is read waits here, to stay in order
 
 const connection = new Connection("/iot", { user: me }, (text, good) => {
   element("state").textContent = good ? `${text} as ${me}` : text;
@@ -42,12 +43,28 @@ function roomButton(room: string): HTMLElement {
 async function enter(room: string): Promise<void> {
   current = room;
   element("room-title").textContent = room.slice(PREFIX.length);
-  element("telemetry").hidden = element("side").hidden = false;
+  for (const id of ["telemetry", "side", "lines"]) element(id).hidden = false;
+  element("code").textContent = linesFor(room);
   element("answer").textContent = "";
   for (const button of element("rooms").querySelectorAll("button")) {
     button.setAttribute("aria-pressed", String(button.textContent === room.slice(PREFIX.length)));
   }
   await connection.enter(room, { joined, published, presence });
+}
+
+function linesFor(room: string): string {
+  const id = room.slice(PREFIX.length);
+  return `import { io } from "socket.io-client";
+
+const iot = io("${location.origin}/iot");
+iot.on("connect", () => iot.emit("join", { room: "${room}" }));
+iot.on("telemetry", ({ data, from }) => console.log(from.id, data));
+
+// ask the device, and get its answer
+await iot.emitWithAck("call", { to: "${room}", method: "set", data: { c: 24 } });
+
+// the device, or anything else that speaks MQTT:
+//   mosquitto_pub -t devices/${id}/telemetry -m '{"c":21.5}'`;
 }
 
 async function joined(answer: Joined): Promise<void> {
@@ -59,15 +76,19 @@ async function joined(answer: Joined): Promise<void> {
   element("chat").replaceChildren();
   element("values").replaceChildren();
   const room = current;
+  const waiting: Publication[] = (filling = []);
   const history = await connection.ask<{ publications: Publication[] }>("history", { room, limit: 300, reverse: true });
-  if (room !== current) return;
-  history.publications.reverse().filter((one) => (one.offset ?? 0) <= answer.offset).forEach(published);
+  if (waiting !== filling) return; // another room was entered meanwhile
+  filling = null;
+  const before = history.publications.reverse().filter((one) => (one.offset ?? 0) <= answer.offset);
+  [...before, ...waiting].forEach(published);
 }
 
 // -- what is published
 
 function published(publication: Publication): void {
-  if (publication.event === "telemetry") showReading(publication);
+  if (filling) filling.push(publication);
+  else if (publication.event === "telemetry") showReading(publication);
   else if (hasText(publication.data)) addLine(publication.from.id, publication.data.text, publication.from.id === me);
 }
 

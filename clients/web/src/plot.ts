@@ -45,8 +45,9 @@ export class Plot {
     if (newest === undefined) return;
     this.#plot ??= this.#create();
     this.#plot.setData([this.#times, ...this.#series.values()], false);
+    const oldest = Math.max(newest - WINDOW_S, Math.min(this.#times[0] ?? newest, newest - WINDOW_S / 6));
     this.#plot.batch(() => {
-      this.#plot?.setScale("x", { min: newest - WINDOW_S, max: newest });
+      this.#plot?.setScale("x", { min: oldest, max: newest });
       for (let i = 0; i < this.#series.size; i++) this.#fit(i, newest);
     });
   }
@@ -72,9 +73,9 @@ export class Plot {
         width: this.element.clientWidth,
         height: HEIGHT,
         cursor: { y: false },
-        legend: { live: true },
+        legend: { live: false },
         series: [
-          { value: (_plot, time) => (time === null ? "" : new Date(time * 1000).toLocaleTimeString()) },
+          {},
           ...names.map((name, i) => ({ label: name, scale: `y${i}`, stroke: style.getPropertyValue(`--series-${i % 5}`), width: 2, points: { show: false } })),
         ],
         axes: [
