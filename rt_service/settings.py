@@ -223,13 +223,11 @@ def _from_file(file: Path | None) -> Iterator[tuple[str, Any]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: is not TOML: {error}") from None
     for section, table in document.items():
-        if not isinstance(table, dict):
-            _check_known(section, "", str(path))
-            raise SettingsError(f"{path}: {section} is a section: write [{section}] and its keys below it")
-        for key, value in table.items():
+        keys = table if isinstance(table, dict) else {}
+        for key, value in keys.items():
             yield f"{section}.{key}", value
-        if not table:
-            _check_known(section, next(iter(_keys(section)), ""), str(path))
+        if not keys and section not in Settings.model_fields or not isinstance(table, dict):
+            _check_known(section, "", str(path))
 
 
 def _check_known(section: str, key: str, origin: str) -> None:
@@ -240,10 +238,6 @@ def _check_known(section: str, key: str, origin: str) -> None:
     near = difflib.get_close_matches(name, known, 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else f"; sections are {', '.join(Settings.model_fields)}"
     raise SettingsError(f"{origin}: there is no setting {name}{hint}")
-
-
-def _keys(section: str) -> list[str]:
-    return [k for s, k, _ in names() if s == section]
 
 
 def _parsed(section: str, key: str, value: Any) -> Any:

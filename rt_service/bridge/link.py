@@ -22,6 +22,7 @@ from rt_service.settings import SettingsError
 SLICE_S = 0.002  # reading longer at once would make everything else late
 STABLE_S = 10.0  # only a connection that lasted so long starts the pauses between attempts over
 CONNECT_S = 5.0
+TAKEN_AFTER = 3  # so many connections in a row that were let in and then cut
 IN_FLIGHT_MOST = 100
 SESSION_TAKEN_OVER = 0x8E
 NO_MATCHING_SUBSCRIBERS = 0x10
@@ -93,6 +94,7 @@ class Link:
         self._generation = 0
         self._stopping = False
         self._told_down = False
+        self._short = 0
         self._writing = False
         self._failure = "no answer"
         self._client = self._new_client(will)
@@ -156,7 +158,7 @@ class Link:
             except (OSError, ValueError, ssl.SSLError) as error:
                 self._failure = str(error)
             lasted = self._clock.monotonic() - began
-            self._note_down()
+            self._note_down(lasted)
             attempt = 1 if lasted > STABLE_S else attempt + 1
             # Full jitter, so that many services do not come back to a broker in step.
             longest = min(self._settings.backoff_max_s, self._settings.backoff_min_s * 2 ** min(attempt, 12))
@@ -188,12 +190,15 @@ class Link:
                 return
             runtime.sleep(0)
 
-    def _note_down(self) -> None:
+    def _note_down(self, lasted_s: float) -> None:
         was, self.connected = self.connected, False
         if self._client.socket() is not None:
             self._client._sock_close()
         if self._stopping:
             return
+        self._short = self._short + 1 if was and lasted_s < STABLE_S else 0
+        if self._short == TAKEN_AFTER:  # not every broker says why
+            self._tell_taken()
         if was or not self._told_down:
             self._told_down = True
             self._log.warning(
@@ -209,7 +214,7 @@ class Link:
             return
         # paho sends as much as it likes; a broker may drop what is beyond its receive maximum.
         self.in_flight_most = min(IN_FLIGHT_MOST, getattr(properties, "ReceiveMaximum", 65_535) or 65_535)
-        client.max_inflight_messages_set(self.in_flight_most)
+        client._max_inflight_messages = self.in_flight_most  # the setter refuses once there is a connection
         client.subscribe([(f, SubscribeOptions(qos=1, noLocal=True) if self._v5 else 1) for f in self._filters])
         self.connected, self._told_down = True, False
         self._log.info("broker_connected", broker=str(self.address), session_present=flags.session_present)
@@ -217,11 +222,16 @@ class Link:
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.value == SESSION_TAKEN_OVER:
-            self._log.error(
-                "client_id_taken", client_id=self._settings.client_id,
-                help="another process connects with the same client id; give each its own bridge.client_id",
-            )  # fmt: skip
-        self._failure = str(reason)
+            self._tell_taken()
+        if self.connected:  # else it was refused, which says more
+            self._failure = str(reason)
+
+    def _tell_taken(self) -> None:
+        """Two processes with one client id push each other out for ever."""
+        self._log.error(
+            "client_id_taken", client_id=self._settings.client_id,
+            help="another process connects with the same client id; give each its own bridge.client_id",
+        )  # fmt: skip
 
     def _on_message(self, client: Any, userdata: Any, message: paho.MQTTMessage) -> None:
         token = (self._generation, message.mid, message.qos)

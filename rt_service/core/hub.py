@@ -14,7 +14,7 @@ from rt_service.core.errors import NotOnline, TooManyRequests, Unavailable
 from rt_service.core.model import Identity, Position, Publication, PublicationClass
 from rt_service.core.ports import Clock, Engine, Member, Page, Receipt, Tap
 from rt_service.core.presence import Presence
-from rt_service.core.recovery import Recovered, recover, remaining
+from rt_service.core.recovery import Recovered, pushed_until, recover, remaining
 from rt_service.core.rooms import Membership, Rooms
 from rt_service.core.session import Session, Sessions
 from rt_service.metrics import Metrics
@@ -89,9 +89,12 @@ class Hub:
             self._undo(session, room, membership, fresh)
             raise Unavailable("more was published during the join than may wait; join again", retry_after_ms=100)
         recovered = recover(page, since, membership.start)
+        held = membership.held or []
         if membership.start is None:
             membership.start = page.offset
-        membership.held = remaining(membership.held or [], page, latest)
+        else:
+            page = page._replace(offset=pushed_until(held, page))
+        membership.held = remaining(held, page.offset, latest)
         members = self.presence.members(session.namespace, room, self._bounds.presence_members)
         return Joined(page, recovered, latest, members)
 

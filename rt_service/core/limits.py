@@ -22,7 +22,7 @@ class TokenBucket:
         """Take one token: 0.0 if there was one, else the seconds until there is (and nothing is taken)."""
         full_at = self._full_at if self._full_at > now else now
         wait = full_at - now - self._slack
-        if wait > 0:
+        if wait > 1e-6:  # less is the rounding of sums
             return wait
         self._full_at = full_at + self._interval
         return 0.0

@@ -21,7 +21,8 @@ class Recovered(NamedTuple):
 def recover(page: Page, since: Position | None, pushed_after: int | None) -> Recovered:
     """What a session missed after `since`, if all of it is still there.
 
-    `pushed_after` is set for a session that is a member already: what came after that offset was pushed to it.
+    `pushed_after` is set for a session that is a member already: what came after that offset was, or is going to be,
+    pushed to it.
     """
     if since is None or not covers(page, since):
         return Recovered(False, [])
@@ -34,7 +35,12 @@ def covers(page: Page, since: Position) -> bool:
     return since.epoch == page.epoch and page.first - 1 <= since.offset <= page.offset and not page.more
 
 
-def remaining(held: Iterable[Publication], page: Page, latest: Sequence[Publication]) -> list[Publication]:
-    """Of what was held, that which the page and the latest values do not say already."""
+def remaining(held: Iterable[Publication], after: int, latest: Sequence[Publication]) -> list[Publication]:
+    """Of what was held, that which comes after the offset that the session is told, and is no value it is told."""
     told = {p.id for p in latest}
-    return [p for p in held if (p.offset > page.offset if p.offset is not None else p.id not in told)]
+    return [p for p in held if (p.offset > after if p.offset is not None else p.id not in told)]
+
+
+def pushed_until(held: Iterable[Publication], page: Page) -> int:
+    """The offset up to which a member was pushed everything before it was made to hold."""
+    return min([page.offset, *(p.offset - 1 for p in held if p.offset is not None)])

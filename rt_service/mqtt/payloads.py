@@ -58,7 +58,7 @@ class MsgPack:
     def decode(self, payload: bytes) -> Any:
         try:
             return _jsonable(msgspec.msgpack.decode(payload))
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise InvalidData(f"not msgpack: {error}") from None
 
     def encode(self, data: Any) -> bytes:
@@ -71,7 +71,7 @@ class Cbor:
     def decode(self, payload: bytes) -> Any:
         try:
             return _jsonable(cbor2.loads(payload))
-        except (cbor2.CBORDecodeError, RecursionError, ValueError, OverflowError) as error:
+        except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError, OverflowError) as error:
             raise InvalidData(f"not CBOR: {error}") from None
 
     def encode(self, data: Any) -> bytes:

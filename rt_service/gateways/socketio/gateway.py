@@ -7,6 +7,7 @@ from typing import Any
 
 import socketio
 from engineio import packet as eio
+from engineio.payload import Payload
 from flask import Flask
 from flask_socketio import SocketIO
 from socketio import packet as sio
@@ -22,6 +23,8 @@ from rt_service.gateways.socketio.transport import SocketIoTransport
 from rt_service.gateways.socketio.waiting import Waiting
 from rt_service.metrics import Metrics
 from rt_service.settings import Settings
+
+PACKETS_PER_POST = 10_000  # a busy client on long polling sends many at once; limits.wire_bytes bounds them
 
 
 class SocketIoGateway:
@@ -66,6 +69,7 @@ class SocketIoGateway:
         server._trigger_event = self._on_trigger
         server.eio.create_queue = Waiting
         server.eio.on("connect", self._on_connection)
+        Payload.max_decode_packets = PACKETS_PER_POST
 
     # -- what the transports need
 

@@ -1,0 +1,205 @@
+"""What every engine keeps to, whatever it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rt_service.core.model import Identity, Position, Publication, PublicationClass
+from rt_service.core.ports import Engine
+from rt_service.core.stream import StreamBounds
+from rt_service.engines.memory import MemoryEngine
+from tests.support.clock import ManualClock
+from tests.support.engines import InterleavingEngine
+
+ALICE, BOB = Identity("user", "alice"), Identity("user", "bob")
+BOUNDS = StreamBounds(publications=5, age_ms=60_000, keys=3, repeat_ids=4, repeat_ms=30_000)
+
+ENGINES: dict[str, Callable[[ManualClock], Engine]] = {
+    "memory": lambda clock: MemoryEngine(clock, BOUNDS),
+    "interleaving": lambda clock: InterleavingEngine(MemoryEngine(clock, BOUNDS)),
+}
+
+
+class Bench:
+    """An engine under test, with what it announced."""
+
+    def __init__(self, kind: str) -> None:
+        self.clock = ManualClock()
+        self.engine = ENGINES[kind](self.clock)
+        self.announced: list[Publication] = []
+        self.engine.start(self.announced.append)
+        self._ids = 0
+
+    def say(self, data: Any, room: str = "lobby", sender: Identity = ALICE, id: str | None = None, **kind: Any) -> Any:
+        self._ids += 1
+        publication = Publication(
+            "/chat", room, "say", data, sender, id or f"id-{self._ids}", self.clock.ms(), may_repeat=id is not None, **kind
+        )
+        return self.engine.publish(publication)
+
+    def kept(self, room: str = "lobby", since: Position | None = None, limit: int = 100, reverse: bool = False) -> list[Any]:
+        return [p.data for p in self.engine.read("/chat", room, since, limit, reverse).publications]
+
+
+@pytest.fixture(params=ENGINES)
+def bench(request: pytest.FixtureRequest) -> Any:
+    bench = Bench(request.param)
+    yield bench
+    bench.engine.stop()
+
+
+def test_offsets_of_a_room_grow_by_one(bench: Bench) -> None:
+    assert [bench.say(n).offset for n in range(3)] == [1, 2, 3]
+
+
+def test_rooms_count_for_themselves(bench: Bench) -> None:
+    bench.say("a")
+    assert bench.say("b", room="other").offset == 1
+
+
+def test_what_is_published_is_announced_once_in_order_with_its_position(bench: Bench) -> None:
+    receipts = [bench.say(n) for n in range(3)]
+    assert [(p.data, p.epoch, p.offset) for p in bench.announced] == [(n, r.epoch, r.offset) for n, r in enumerate(receipts)]
+
+
+def test_history_is_read_in_order_after_a_position(bench: Bench) -> None:
+    epoch = [bench.say(n) for n in range(4)][0].epoch
+    assert bench.kept() == [0, 1, 2, 3]
+    assert bench.kept(since=Position(epoch, 2)) == [2, 3]
+    assert bench.kept(since=Position(epoch, 4)) == []
+
+
+def test_history_is_read_backwards_before_a_position(bench: Bench) -> None:
+    epoch = [bench.say(n) for n in range(4)][0].epoch
+    assert bench.kept(reverse=True) == [3, 2, 1, 0]
+    assert bench.kept(reverse=True, since=Position(epoch, 3)) == [1, 0]
+    assert bench.kept(reverse=True, since=Position(epoch, 1)) == []
+
+
+def test_a_limit_cuts_the_stretch_and_says_so(bench: Bench) -> None:
+    for n in range(4):
+        bench.say(n)
+    page = bench.engine.read("/chat", "lobby", None, 3)
+    assert ([p.data for p in page.publications], page.more, page.offset) == ([0, 1, 2], True, 4)
+    assert bench.engine.read("/chat", "lobby", None, 4).more is False
+    assert bench.engine.read("/chat", "lobby", None, 3, True).more is True
+
+
+def test_a_position_of_another_epoch_reads_from_the_start(bench: Bench) -> None:
+    bench.say("a")
+    assert bench.kept(since=Position("other", 1)) == ["a"]
+
+
+def test_a_position_from_the_future_reads_nothing(bench: Bench) -> None:
+    epoch = bench.say("a").epoch
+    assert bench.kept(since=Position(epoch, 99)) == []
+    assert bench.kept(since=Position(epoch, 99), reverse=True) == ["a"]
+
+
+def test_past_the_bound_the_oldest_leave(bench: Bench) -> None:
+    for n in range(7):
+        bench.say(n)
+    page = bench.engine.read("/chat", "lobby", None, 100)
+    assert ([p.data for p in page.publications], page.first, page.offset) == ([2, 3, 4, 5, 6], 3, 7)
+
+
+def test_what_is_too_old_leaves(bench: Bench) -> None:
+    bench.say("old")
+    bench.clock.advance(61)
+    bench.say("new")
+    page = bench.engine.read("/chat", "lobby", None, 100)
+    assert ([p.data for p in page.publications], page.first, page.offset) == (["new"], 2, 2)
+
+
+def test_an_empty_room_has_a_position(bench: Bench) -> None:
+    page = bench.engine.read("/chat", "nobody", None, 100)
+    assert (page.offset, page.first, list(page.publications)) == (0, 1, [])
+    assert bench.say("first", room="nobody").epoch == page.epoch
+
+
+def test_a_volatile_publication_is_announced_and_kept_nowhere(bench: Bench) -> None:
+    receipt = bench.say("v", class_=PublicationClass.VOLATILE, key="k")
+    assert receipt.offset is None and receipt.epoch
+    assert bench.announced[0].offset is None
+    assert bench.kept() == [] and list(bench.engine.latest("/chat", "lobby")) == []
+
+
+def test_only_the_newest_of_a_key_is_latest(bench: Bench) -> None:
+    bench.say(1, class_=PublicationClass.LATEST, key="a")
+    bench.say(2, class_=PublicationClass.LATEST, key="b")
+    assert bench.say(3, class_=PublicationClass.LATEST, key="a").offset is None
+    assert sorted(p.data for p in bench.engine.latest("/chat", "lobby")) == [2, 3]
+    assert bench.kept() == []
+
+
+def test_a_kept_publication_with_a_key_is_both(bench: Bench) -> None:
+    bench.say(1, key="a")
+    assert bench.kept() == [1] and [p.data for p in bench.engine.latest("/chat", "lobby")] == [1]
+
+
+def test_past_the_bound_of_keys_the_least_recently_set_leaves(bench: Bench) -> None:
+    for key in ("a", "b", "c", "a", "d"):
+        bench.say(key, class_=PublicationClass.LATEST, key=key)
+    assert sorted(p.data for p in bench.engine.latest("/chat", "lobby")) == ["a", "c", "d"]
+
+
+def test_a_repeated_id_is_answered_with_the_first_position_and_announced_once(bench: Bench) -> None:
+    first = bench.say("a", id="x")
+    bench.say("b")
+    again = bench.say("a", id="x")
+    assert (again.epoch, again.offset, again.repeated) == (first.epoch, first.offset, True)
+    assert [p.data for p in bench.announced] == ["a", "b"]
+
+
+def test_an_id_repeats_only_for_the_same_identity_and_room(bench: Bench) -> None:
+    bench.say("a", id="x")
+    assert bench.say("b", id="x", sender=BOB).repeated is False
+    assert bench.say("c", id="x", room="other").repeated is False
+
+
+def test_an_id_is_recognised_for_its_time_only(bench: Bench) -> None:
+    bench.say("a", id="x")
+    bench.clock.advance(29)
+    assert bench.say("a", id="x").repeated is True
+    bench.clock.advance(2)
+    assert bench.say("a", id="x").repeated is False
+
+
+def test_past_the_bound_of_ids_the_oldest_is_forgotten(bench: Bench) -> None:
+    for n in range(5):
+        bench.say(n, id=f"x{n}")
+    assert bench.say(4, id="x4").repeated is True
+    assert bench.say(0, id="x0").repeated is False
+
+
+def test_rooms_with_history_are_listed_by_prefix(bench: Bench) -> None:
+    for room in ("a1", "a2", "b1"):
+        bench.say(1, room=room)
+    bench.engine.read("/chat", "a3", None, 1)
+    assert sorted(bench.engine.rooms("/chat", "a")) == ["a1", "a2"]
+    assert list(bench.engine.rooms("/iot", "")) == []
+
+
+def test_a_room_with_nothing_left_and_nobody_in_it_begins_again(bench: Bench) -> None:
+    first = bench.say(1)
+    used = bench.say(1, room="used")
+    bench.clock.advance(61)
+    bench.engine.sweep(lambda namespace, room: room == "used")
+    again, still = bench.say(2), bench.say(2, room="used")
+    assert again.epoch != first.epoch and again.offset == 1
+    assert still.epoch == used.epoch and still.offset == 2
+
+
+def test_a_room_with_something_left_does_not_begin_again(bench: Bench) -> None:
+    first = bench.say(1)
+    value = bench.say(1, room="value", class_=PublicationClass.LATEST, key="k")
+    bench.engine.sweep(lambda namespace, room: False)
+    assert bench.say(2).epoch == first.epoch
+    assert bench.say(2, room="value").epoch == value.epoch
+
+
+def test_a_new_engine_is_healthy(bench: Bench) -> None:
+    assert bench.engine.healthy() is None

@@ -1,0 +1,212 @@
+"""Socket.IO as a web developer meets it: a real service, python-socketio's client, both transports."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import socketio
+
+from tests.support.service import Service
+from tests.support.socketio_client import SocketIoClient
+from tests.support.waiting import eventually
+
+Connect = Callable[..., SocketIoClient]
+
+
+@pytest.fixture(params=["websocket", "polling"])
+def connect(request: pytest.FixtureRequest, service: Service) -> Iterator[Connect]:
+    opened: list[SocketIoClient] = []
+
+    def connect(user: str | None = None, **options: Any) -> SocketIoClient:
+        opened.append(SocketIoClient(service.http, user=user, transport=request.param, **options))
+        return opened[-1]
+
+    yield connect
+    for client in opened:
+        client.client.disconnect()
+
+
+@pytest.fixture
+def room(request: pytest.FixtureRequest) -> str:
+    return f"room-{abs(hash(request.node.nodeid))}"
+
+
+def test_two_browsers_in_a_room_see_the_same_in_the_same_order(connect: Connect, room: str) -> None:
+    alice, bob = connect("alice"), connect("bob")
+    alice.ok("join", room=room), bob.ok("join", room=room)
+    for n in range(20):
+        (alice, bob)[n % 2].ok("publish", room=room, event="say", data=n)
+    eventually(lambda: len(alice.publications) == len(bob.publications) == 20)
+    assert [p["data"] for p in alice.publications] == [p["data"] for p in bob.publications] == list(range(20))
+    assert [p["offset"] for p in bob.publications] == list(range(1, 21))
+
+
+def test_the_answer_to_a_join_comes_before_anything_of_the_room(connect: Connect, room: str) -> None:
+    alice, bob = connect("alice"), connect("bob")
+    alice.ok("join", room=room)
+    order: list[str] = []
+    bob.client.on("say", lambda body: order.append("say"), namespace="/chat")
+    done = threading.Event()
+    bob.client.emit("join", {"room": room}, namespace="/chat", callback=lambda answer: (order.append("answer"), done.set()))
+    for n in range(30):
+        alice.client.emit("publish", {"room": room, "event": "say", "data": n}, namespace="/chat")
+    assert done.wait(10)
+    eventually(lambda: len(alice.publications) == 30)
+    assert order[0] == "answer"
+
+
+def test_binary_inside_data_arrives_as_binary(connect: Connect, room: str) -> None:
+    alice, bob = connect("alice"), connect("bob")
+    alice.ok("join", room=room), bob.ok("join", room=room)
+    data = {"picture": b"\x00\x01\xff", "tags": ["a", b"\x02"]}
+    alice.ok("publish", room=room, event="upload", data=data)
+    assert bob.sees("upload")["data"] == data
+    history = bob.ok("history", room=room)["publications"]
+    assert history[0]["data"] == data
+
+
+def test_a_late_joiner_sees_what_it_missed(connect: Connect, room: str) -> None:
+    alice, bob = connect("alice"), connect("bob")
+    alice.ok("join", room=room)
+    seen = bob.ok("join", room=room)
+    bob.client.disconnect()
+    for n in range(3):
+        alice.ok("publish", room=room, event="say", data=n)
+    again = connect("bob")
+    answer = again.ok("join", room=room, since={"epoch": seen["epoch"], "offset": seen["offset"]})
+    assert answer["recovered"] is True and [p["data"] for p in answer["publications"]] == [0, 1, 2]
+
+
+def test_presence_is_pushed_when_somebody_comes_and_goes(connect: Connect, room: str) -> None:
+    alice = connect("alice")
+    alice.ok("join", room=room)
+    bob = connect("bob", info={"name": "Bob"})
+    bob.ok("join", room=room)
+    member = {"kind": "user", "id": "bob", "info": {"name": "Bob"}, "sessions": 1}
+    eventually(lambda: alice.pushed("presence") == [{"room": room, "action": "join", "member": member}])
+    bob.client.disconnect()
+    eventually(lambda: alice.pushed("presence")[-1]["action"] == "leave")
+
+
+def test_a_user_calls_another_user(connect: Connect) -> None:
+    alice, bob = connect("alice-c"), connect("bob-c")
+    bob.on_call = lambda call: {"sum": sum(call["data"])}
+    assert alice.ok("call", to="user:bob-c", method="add", data=[1, 2])["data"] == {"sum": 3}
+    (call,) = bob.pushed("call")
+    assert (call["method"], call["from"]) == ("add", {"kind": "user", "id": "alice-c"}) and call["id"]
+
+
+def test_a_caller_goes_on_talking_while_it_waits(connect: Connect, room: str) -> None:
+    alice, bob = connect("alice-w"), connect("bob-w")
+    alice.ok("join", room=room)
+    release = threading.Event()
+    bob.on_call = lambda call: release.wait(10) and "done"
+    answers: list[Any] = []
+    alice.client.emit("call", {"to": "user:bob-w", "method": "slow"}, namespace="/chat", callback=answers.append)
+    eventually(lambda: bob.pushed("call"))
+    alice.ok("publish", room=room, event="say", data="meanwhile")
+    assert answers == []
+    release.set()
+    eventually(lambda: answers == [{"ok": True, "data": "done"}])
+
+
+def test_a_user_may_call_itself(connect: Connect) -> None:
+    alice = connect("alice-self")
+    alice.on_call = lambda call: "me"
+    assert alice.ok("call", to="user:alice-self", method="who")["data"] == "me"
+
+
+def test_a_call_ends_when_its_callee_goes(connect: Connect) -> None:
+    alice, bob = connect("alice-g"), connect("bob-g")
+    release = threading.Event()
+    bob.on_call = lambda call: release.wait(10)
+    answers: list[Any] = []
+    alice.client.emit("call", {"to": "user:bob-g", "method": "slow"}, namespace="/chat", callback=answers.append)
+    eventually(lambda: bob.pushed("call"))
+    bob.client.disconnect()
+    eventually(lambda: answers and answers[0]["error"]["code"] == "not_online")
+    release.set()
+
+
+def test_a_call_that_is_not_answered_in_time_says_so(connect: Connect) -> None:
+    alice, bob = connect("alice-t"), connect("bob-t")
+    release = threading.Event()
+    bob.on_call = lambda call: release.wait(10)
+    assert alice.refused("call", to="user:bob-t", method="slow", timeout_ms=50) == "timeout"
+    release.set()
+
+
+def test_something_sent_to_one_user_reaches_that_user(connect: Connect) -> None:
+    alice, bob = connect("alice-s"), connect("bob-s")
+    assert alice.ok("send", to="user:bob-s", event="dm", data="psst")["delivered"] == 1
+    assert bob.sees("dm")["from"] == {"kind": "user", "id": "alice-s"}
+    assert alice.refused("send", to="user:nobody-s", event="dm", data="psst") == "not_online"
+
+
+@pytest.mark.parametrize("event", ["fly", "connect", "disconnect", "message"])
+def test_an_unknown_verb_is_refused_and_the_session_lives_on(connect: Connect, event: str) -> None:
+    alice = connect("alice-u")
+    answer = alice.ask(event, {})
+    assert answer["ok"] is False and answer["error"]["code"] == "bad_request"
+    assert alice.ok("ping")["at"] > 0
+
+
+def test_a_message_larger_than_allowed_is_refused_and_the_session_lives_on(connect: Connect, room: str) -> None:
+    alice = connect("alice-l")
+    alice.ok("join", room=room)
+    assert alice.refused("publish", room=room, event="say", data="x" * 70_000) == "too_large"
+    assert alice.ok("ping")["at"] > 0
+
+
+def test_a_publish_without_an_acknowledgement_arrives_too(connect: Connect, room: str) -> None:
+    alice, bob = connect("alice-n"), connect("bob-n")
+    alice.ok("join", room=room), bob.ok("join", room=room)
+    alice.client.emit("publish", {"room": room, "event": "say", "data": "x"}, namespace="/chat")
+    assert bob.sees("say")["data"] == "x"
+
+
+def test_a_namespace_that_is_not_in_the_settings_is_refused(service: Service) -> None:
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        SocketIoClient(service.http, "/secret")
+
+
+def test_bad_credentials_are_refused_with_the_reason(service: Service) -> None:
+    client = socketio.Client(reconnection=False)
+    errors: list[Any] = []
+    client.on("connect_error", errors.append, namespace="/chat")
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        client.connect(service.http, namespaces=["/chat"], auth={"user": "a/b"}, wait_timeout=5)
+    assert errors[0]["data"]["code"] == "bad_request" and "auth.user" in errors[0]["message"]
+    client.disconnect()
+
+
+def test_one_connection_speaks_in_several_namespaces(service: Service) -> None:
+    client = socketio.Client(reconnection=False)
+    client.connect(service.http, namespaces=["/chat", "/game", "/iot"], wait_timeout=5)
+    for namespace in ("/chat", "/game", "/iot"):
+        assert client.call("join", {"room": "several"}, namespace=namespace)["ok"]
+    client.disconnect()
+
+
+def test_a_session_past_its_users_limit_is_told_and_closed() -> None:
+    with Service("--set", "limits.sessions_per_identity=1") as small:
+        first = SocketIoClient(small.http, user="alice")
+        second = SocketIoClient(small.http, user="alice")
+        eventually(lambda: [c["code"] for c in second.pushed("closing")] == ["too_many_requests"])
+        assert second.pushed("closing")[0]["reconnect"] is False
+        eventually(lambda: not second.client.connected)
+        assert first.ok("ping")
+        first.client.disconnect()
+
+
+def test_a_connection_that_joins_no_namespace_is_closed() -> None:
+    with Service("--set", "limits.join_first_s=0.2") as small:
+        import engineio
+
+        client = engineio.Client()
+        client.connect(small.http, transports=["websocket"], engineio_path="socket.io")
+        eventually(lambda: client.state == "disconnected")
+        assert small.metric("rt_sessions_closed_total", reason="join_timeout") == 1

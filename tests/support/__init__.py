@@ -1,0 +1,1 @@
+"""What the tests need: a core without sockets, real services as processes, real clients."""

@@ -1,0 +1,132 @@
+"""The service's core without sockets: a hub with sessions whose wire is a list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rt_service.api import Api, ApiBounds
+from rt_service.auth.policy import OpenPolicy
+from rt_service.core.hub import Hub, HubBounds
+from rt_service.core.model import Publication, PublicationClass
+from rt_service.core.ports import Engine
+from rt_service.core.session import Session
+from rt_service.core.stream import StreamBounds
+from rt_service.devices.calls import Calls
+from rt_service.engines.memory import MemoryEngine
+from rt_service.metrics import Metrics
+from tests.support.clock import ManualClock
+
+NAMESPACES = ("/chat", "/game", "/iot")
+
+
+class PlainCodec:
+    """A wire format for tests: a publication is its dictionary."""
+
+    def publication(self, publication: Publication) -> dict[str, Any]:
+        return publication.as_dict()
+
+    def push(self, namespace: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        return {"push": name, **body}
+
+
+class ListTransport:
+    """A wire whose far end reads everything at once: what was sent stands in `sent`."""
+
+    codec = PlainCodec()
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.asked: list[tuple[dict[str, Any], Callable[[Any], None]]] = []
+        self.closed: dict[str, Any] | None = None
+
+    def put(self, frame: dict[str, Any], class_: PublicationClass, key: str | None) -> None:
+        if self.closed is None:
+            self.sent.append(frame)
+
+    def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> None:
+        self.asked.append((body, answered))
+
+    def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int | None = None) -> None:
+        self.closed = self.closed or {"code": code, "message": message, "reconnect": reconnect}
+
+
+class NowWaiter:
+    """A waiter for tests without greenlets: the answer is there already, or it times out."""
+
+    def __init__(self) -> None:
+        self._values: list[Any] = []
+
+    def resolve(self, value: Any) -> None:
+        self._values.append(value)
+
+    def wait(self, timeout_s: float) -> Any:
+        if not self._values:
+            raise TimeoutError
+        return self._values[0]
+
+
+class Client:
+    """A session, spoken to as its client would."""
+
+    def __init__(self, core: Core, session: Session, transport: ListTransport) -> None:
+        self.core = core
+        self.session = session
+        self.transport = transport
+
+    def ask(self, verb: str, request: Any = None) -> dict[str, Any]:
+        answers: list[dict[str, Any]] = []
+        self.core.api.answer(self.session, verb, request, answers.append)
+        (answer,) = answers
+        return answer
+
+    def ok(self, verb: str, **request: Any) -> dict[str, Any]:
+        answer = self.ask(verb, request)
+        assert answer["ok"], answer
+        return answer
+
+    def refused(self, verb: str, **request: Any) -> str:
+        answer = self.ask(verb, request)
+        assert not answer["ok"], answer
+        return str(answer["error"]["code"])
+
+    @property
+    def publications(self) -> list[dict[str, Any]]:
+        return [frame for frame in self.transport.sent if "push" not in frame]
+
+    @property
+    def pushes(self) -> list[dict[str, Any]]:
+        return [frame for frame in self.transport.sent if "push" in frame]
+
+    def data(self) -> list[Any]:
+        return [frame["data"] for frame in self.publications]
+
+
+class Core:
+    def __init__(
+        self,
+        engine: Engine | None = None,
+        hub_bounds: HubBounds | None = None,
+        api_bounds: ApiBounds | None = None,
+        stream_bounds: StreamBounds | None = None,
+    ) -> None:
+        self.clock = ManualClock()
+        self.metrics = Metrics()
+        self.engine = engine or MemoryEngine(self.clock, stream_bounds or StreamBounds())
+        self.hub = Hub(self.engine, self.clock, self.metrics, hub_bounds or HubBounds(), node="t")
+        self.calls = Calls(NowWaiter, 10)
+        self.api = Api(
+            self.hub, OpenPolicy(), self.calls, self.clock, self.metrics, NAMESPACES, api_bounds or ApiBounds()
+        )
+        self.engine.start(self.hub.deliver)
+        self._sids = 0
+
+    def client(self, user: str | None = None, namespace: str = "/chat", info: Any = None) -> Client:
+        self._sids += 1
+        transport = ListTransport()
+        auth = {"info": info} | ({"user": user} if user else {})
+        return Client(self, self.api.connect(f"s{self._sids}", namespace, auth, transport), transport)
+
+    def count(self, counter: Any, **labels: str) -> float:
+        """The value of one of `metrics`."""
+        return float((counter.labels(**labels) if labels else counter)._value.get())

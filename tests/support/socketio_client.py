@@ -1,0 +1,67 @@
+"""python-socketio's client with what it received in lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import socketio
+from engineio.payload import Payload
+
+from tests.support.waiting import eventually
+
+Payload.max_decode_packets = 1000  # python-engineio's client refuses a poll that brings more than 16
+
+
+class SocketIoClient:
+    """One namespace of one connection. Leaving a `with` block disconnects."""
+
+    def __init__(self, url: str, namespace: str = "/chat", user: str | None = None, transport: str = "websocket", info: Any = None) -> None:
+        self.namespace = namespace
+        self.events: list[tuple[str, Any]] = []
+        self.on_call: Callable[[dict[str, Any]], Any] | None = None
+        self.client = socketio.Client(reconnection=False)
+        self.client.on("*", lambda event, body: self.events.append((event, body)), namespace=namespace)
+        self.client.on("call", self._called, namespace=namespace)
+        self.client.on("disconnect", lambda reason: self.events.append(("disconnect", reason)), namespace=namespace)
+        auth = {"user": user, "info": info} if user else None
+        self.client.connect(url, namespaces=[namespace], transports=[transport], auth=auth, wait_timeout=10)
+
+    def __enter__(self) -> SocketIoClient:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.client.disconnect()
+
+    def _called(self, body: dict[str, Any]) -> Any:
+        self.events.append(("call", body))
+        return self.on_call(body) if self.on_call else None
+
+    def ask(self, verb: str, request: Any = None) -> dict[str, Any]:
+        answer: dict[str, Any] = self.client.call(verb, request, namespace=self.namespace, timeout=10)
+        return answer
+
+    def ok(self, verb: str, **request: Any) -> dict[str, Any]:
+        answer = self.ask(verb, request)
+        assert answer["ok"], answer
+        return answer
+
+    def refused(self, verb: str, **request: Any) -> str:
+        answer = self.ask(verb, request)
+        assert not answer["ok"], answer
+        return str(answer["error"]["code"])
+
+    @property
+    def publications(self) -> list[dict[str, Any]]:
+        return [body for _, body in self.events if isinstance(body, dict) and "from" in body and "at" in body]
+
+    def pushed(self, name: str) -> list[dict[str, Any]]:
+        return [body for event, body in self.events if event == name]
+
+    def sees(self, event: str, data: Any = ...) -> dict[str, Any]:
+        """The first publication of an event (and data), waited for."""
+
+        def found() -> list[dict[str, Any]]:
+            return [p for p in self.publications if p["event"] == event and (data is ... or p["data"] == data)]
+
+        return eventually(found)[0]

@@ -1,0 +1,39 @@
+"""Programs that some tests need. Where CI runs a missing one is a failure; elsewhere the test says what to install."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+E2E = Path(__file__).resolve().parent.parent / "e2e"
+HELP = {
+    "mosquitto": "apt install mosquitto",
+    "mosquitto_pub": "apt install mosquitto-clients",
+    "node": "install Node 20 or later",
+    "chromium": "apt install chromium",
+}
+
+
+def need(program: str) -> str:
+    """Where `program` is, or the test ends here."""
+    found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        _missing(f"{program} is not installed: {HELP.get(program, '')}")
+    return str(found)
+
+
+def need_node_packages() -> str:
+    """Where Node is, with the packages of tests/e2e beside it."""
+    node = need("node")
+    if not (E2E / "node_modules").is_dir():
+        _missing("the packages of tests/e2e are not installed: npm --prefix tests/e2e ci --ignore-scripts")
+    return node
+
+
+def _missing(message: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
