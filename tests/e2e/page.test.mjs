@@ -1,0 +1,125 @@
+// The live page in headless Chromium: what somebody sees who opens it.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { after, before, test } from "node:test";
+import mqtt from "mqtt";
+import { chromium } from "playwright-core";
+import { Service, eventually } from "./service.mjs";
+
+const ARTEFACTS = new URL("../artefacts/", import.meta.url).pathname;
+const service = new Service("--simulate", "3");
+const complaints = [];
+let browser;
+
+before(async () => {
+  mkdirSync(ARTEFACTS, { recursive: true });
+  await service.start();
+  browser = await chromium.launch({
+    executablePath: process.env.RT_TEST_CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  assert.equal(await service.stop(), 0);
+  assert.deepEqual(complaints, []);
+});
+
+async function open(width = 1280, height = 860) {
+  const page = await browser.newPage({ viewport: { width, height } });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  // While the service restarts Chromium reports every connection that is refused; that is no fault of the page.
+  page.on("console", (message) => message.type() === "error" && !/ERR_CONNECTION_REFUSED/.test(message.text()) && complaints.push(message.text()));
+  await page.goto(service.http);
+  await page.waitForSelector("#values dd");
+  return page;
+}
+
+const text = (page, selector) => page.locator(selector).innerText();
+
+test("it shows the devices, a device's numbers moving, and who is there", async () => {
+  const page = await open();
+  await eventually(async () => (await page.locator("nav button").count()) === 3);
+  assert.equal(await text(page, "#room-title"), "greenhouse-1");
+  await eventually(async () => (await text(page, "#online")) === "online");
+  const first = await text(page, "#values");
+  await eventually(async () => (await text(page, "#values")) !== first);
+  assert.match(first, /humidity/);
+  assert.ok((await page.locator("#plot canvas").count()) === 1);
+  await eventually(async () => /greenhouse-1/.test(await text(page, "#people")) && /you/.test(await text(page, "#people")));
+  await page.close();
+});
+
+test("a line typed into the page reaches the device, and its answer comes back", async () => {
+  const page = await open();
+  await page.fill("#line", "Good morning");
+  await page.press("#line", "Enter");
+  await eventually(async () => /I heard “Good morning”/.test(await text(page, "#chat")));
+  await page.close();
+});
+
+test("a call from the page is answered by the device, and bad data is explained", async () => {
+  const page = await open();
+  await page.click("#call button");
+  await eventually(async () => /"c":24/.test(await text(page, "#answer")));
+  await page.fill("#data", "{bad");
+  await page.click("#call button");
+  await eventually(async () => /not JSON/.test(await text(page, "#answer")));
+  await page.fill("#data", "1");
+  await page.fill("#method", "fly");
+  await page.click("#call button");
+  await eventually(async () => /no method fly/.test(await text(page, "#answer")));
+  await page.close();
+});
+
+test("two browsers and a device are in one room", async () => {
+  const [one, two] = [await open(), await open()];
+  await one.fill("#line", "from the first");
+  await one.press("#line", "Enter");
+  await eventually(async () => /from the first/.test(await text(two, "#chat")));
+  await one.close();
+  await two.close();
+});
+
+test("a reading from any MQTT client appears as a device of its own", async () => {
+  const page = await open();
+  const device = await mqtt.connectAsync(service.mqtt);
+  await device.publishAsync("devices/zebra-1/telemetry", JSON.stringify({ c: 21.5 }), { qos: 1 });
+  await page.locator("nav button", { hasText: "zebra-1" }).click();
+  await eventually(async () => /21.5/.test(await text(page, "#values")));
+  assert.equal(await text(page, "#online"), "offline");
+  await device.endAsync();
+  await page.close();
+});
+
+test("it works with the keyboard alone", async () => {
+  const page = await open();
+  await page.keyboard.press("Tab");
+  for (let n = 0; n < 10 && (await page.evaluate(() => document.activeElement.id)) !== "line"; n++) await page.keyboard.press("Tab");
+  await page.keyboard.type("by keyboard");
+  await page.keyboard.press("Enter");
+  await eventually(async () => /by keyboard/.test(await text(page, "#chat")));
+  await page.close();
+});
+
+test("it fits a desktop and a phone", async () => {
+  for (const [name, width, height] of [["desktop", 1280, 860], ["phone", 390, 844]]) {
+    const page = await open(width, height);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.equal(overflow, 0, `${name} scrolls sideways`);
+    await page.screenshot({ path: `${ARTEFACTS}live-${name}.png`, fullPage: true });
+    await page.close();
+  }
+});
+
+test("it comes back by itself after the service restarts", async () => {
+  const page = await open();
+  assert.equal(await service.stop(), 0);
+  await eventually(async () => /reconnecting|error|cannot/.test(await text(page, "#state")));
+  await service.start();
+  await eventually(async () => /connected as/.test(await text(page, "#state")));
+  const first = await text(page, "#plot-note");
+  await eventually(async () => (await text(page, "#plot-note")) !== first);
+  await page.close();
+});
