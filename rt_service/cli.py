@@ -195,7 +195,9 @@ def explained(topic: str, routes: Routes) -> list[str]:
     sent = [route.topic for route, pattern in routes.out_routes if pattern.read(topic) is not None]
     if sent:
         return [f"route: {sent[0]}", "published by the service; devices subscribe to it and may not publish on it"]
-    return ["no route: on the embedded broker an ordinary MQTT topic between devices; an outside one is not asked for it"]
+    return [
+        "no route: on the embedded broker an ordinary MQTT topic between devices; an outside one is not asked for it"
+    ]
 
 
 def _says(incoming: Incoming) -> list[str]:

@@ -27,7 +27,7 @@ def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     # Libraries log through the standard library; only what is wrong with them is worth a line here.

@@ -39,14 +39,10 @@ class Metrics:
         self.loop_lag_seconds = Histogram(
             "rt_loop_lag_seconds", "How late the loop was", buckets=_FAST, registry=registry
         )
-        self.mqtt_messages = counter(
-            "mqtt_messages", "MQTT messages of the embedded broker, by direction", "direction"
-        )
+        self.mqtt_messages = counter("mqtt_messages", "MQTT messages of the embedded broker, by direction", "direction")
         self.mqtt_refused = counter("mqtt_refused", "MQTT requests that were refused, by reason", "reason")
         self.bridge_up = gauge("bridge_up", "Whether the outside broker is connected")
-        self.bridge_messages = counter(
-            "bridge_messages", "MQTT messages over the bridge, by direction", "direction"
-        )
+        self.bridge_messages = counter("bridge_messages", "MQTT messages over the bridge, by direction", "direction")
         self.bridge_connects = counter("bridge_connects", "Connections made to the outside broker")
 
     def text(self) -> bytes:

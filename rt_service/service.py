@@ -80,9 +80,7 @@ class Service:
 
     def _mqtt_gateway(self, clock: Clock) -> MqttGateway:
         mqtt = self.settings.mqtt
-        broker = BrokerBounds(
-            mqtt.sessions, mqtt.subscriptions, mqtt.queued, mqtt.retained, mqtt.session_expiry_max_s
-        )
+        broker = BrokerBounds(mqtt.sessions, mqtt.subscriptions, mqtt.queued, mqtt.retained, mqtt.session_expiry_max_s)
         connection = ConnectionBounds(
             mqtt.packet_bytes,
             mqtt.receive_maximum,
@@ -233,6 +231,4 @@ def _hub_bounds(settings: Settings) -> HubBounds:
 
 def _api_bounds(settings: Settings) -> ApiBounds:
     limits = settings.limits
-    return ApiBounds(
-        limits.message_bytes, limits.publishes_per_s, limits.publish_burst, limits.call_timeout_max_s
-    )
+    return ApiBounds(limits.message_bytes, limits.publishes_per_s, limits.publish_burst, limits.call_timeout_max_s)

@@ -105,7 +105,9 @@ class Mqtt(Section):
     sessions: Positive = Field(50_000, description="MQTT sessions, connected or not")
     subscriptions: Positive = Field(1000, description="subscriptions of one session")
     queued: Positive = Field(1000, description="QoS 1 and 2 messages that wait for one session; past it the oldest go")
-    waiting_bytes: Positive = Field(1_048_576, description="bytes that wait for one connection; past it QoS 0 is dropped")
+    waiting_bytes: Positive = Field(
+        1_048_576, description="bytes that wait for one connection; past it QoS 0 is dropped"
+    )
     retained: Positive = Field(100_000, description="retained messages; past it new topics are refused")
 
 
@@ -226,7 +228,7 @@ def _from_file(file: Path | None) -> Iterator[tuple[str, Any]]:
         keys = table if isinstance(table, dict) else {}
         for key, value in keys.items():
             yield f"{section}.{key}", value
-        if not keys and section not in Settings.model_fields or not isinstance(table, dict):
+        if (not keys and section not in Settings.model_fields) or not isinstance(table, dict):
             _check_known(section, "", str(path))
 
 

@@ -119,7 +119,7 @@ class Bridge:
                 told = True
                 runtime.sleep(RETRY_S)
                 continue
-            except Exception as error:  # a fault of ours must not end the bridge
+            except Exception as error:  # noqa: BLE001  a fault of ours must not end the bridge
                 self._log.error("internal_error", topic=received.topic, exc_info=error)
             self._link.acknowledge(received.token)
             return

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from paho.mqtt import client as paho
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.properties import Properties as PahoProperties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from rt_service import log, runtime
@@ -26,6 +26,9 @@ TAKEN_AFTER = 3  # so many connections in a row that were let in and then cut
 IN_FLIGHT_MOST = 100
 SESSION_TAKEN_OVER = 0x8E
 NO_MATCHING_SUBSCRIBERS = 0x10
+
+
+Properties: Any = PahoProperties  # it has no types, and its attributes come and go with the packet
 
 
 class Address(NamedTuple):
@@ -66,7 +69,7 @@ class Received(NamedTuple):
 
 
 class Link:
-    """Callbacks: `received` for each message, `up` and `down` on changes, `done(mid, reason)` when a publish is over."""
+    """Callbacks: `received` for each message, `up` once connected, `done(mid, reason)` when a publish is over."""
 
     def __init__(
         self,
@@ -126,7 +129,7 @@ class Link:
         def guarded(*args: Any) -> None:
             try:
                 callback(*args)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  paho would end its loop
                 self._log.error("callback_failed", callback=callback.__name__, exc_info=error)
 
         return guarded

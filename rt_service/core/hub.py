@@ -175,16 +175,12 @@ class Hub:
     ) -> Publication:
         """A publication made now; without an `id` it gets a unique one."""
         at, may_repeat = self._clock.ms(), id is not None
-        return Publication(
-            namespace, room, event, data, sender, id or next(self._ids), at, class_, key, may_repeat
-        )
+        return Publication(namespace, room, event, data, sender, id or next(self._ids), at, class_, key, may_repeat)
 
     def publish(self, publication: Publication) -> Receipt:
         """Have the engine keep and announce it. Raises Unavailable when it cannot be kept."""
         receipt = self._engine.publish(publication)
-        (self._metrics.repeated if receipt.repeated else self._metrics.publications).labels(
-            publication.namespace
-        ).inc()
+        (self._metrics.repeated if receipt.repeated else self._metrics.publications).labels(publication.namespace).inc()
         return receipt
 
     def deliver(self, publication: Publication) -> None:
@@ -220,9 +216,7 @@ class Hub:
 
     # -- looking
 
-    def read(
-        self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False
-    ) -> Page:
+    def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         return self._engine.read(namespace, room, since, limit, reverse)
 
     def room_names(self, namespace: str, prefix: str) -> list[str]:

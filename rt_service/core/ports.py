@@ -59,9 +59,7 @@ class Engine(Protocol):
     def publish(self, publication: Publication) -> Receipt:
         """Give it a position, keep it as its class says, announce it. Raises Unavailable when it cannot be kept."""
 
-    def read(
-        self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False
-    ) -> Page:
+    def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         """Up to `limit` kept publications after `since` (`reverse`: before it, newest first).
 
         With no `since`, or one of another epoch, from the start of what is kept (`reverse`: from its end).
@@ -92,7 +90,9 @@ class Codec(Protocol):
 class Transport(Protocol):
     """The wire of one session. Nothing here blocks."""
 
-    codec: Codec
+    @property
+    def codec(self) -> Codec:
+        """The wire format; sessions of one format share its frames."""
 
     def put(self, frame: Any, class_: PublicationClass, key: str | None) -> None:
         """Queue a frame of `codec`; past the bound it is dropped, replaces an older one, or ends the session."""

@@ -40,7 +40,7 @@ class Stream:
         return not self._history and not self._latest
 
     def idle(self, now_ms: int) -> bool:
-        """Whether nothing would be missed if the stream began again: no history, no value, no id that may come again."""
+        """Whether nothing is missed if the stream begins again: no history, no value, no id that may come again."""
         oldest = now_ms - self._bounds.age_ms
         return not self._history and not self._seen and all(p.at < oldest for p in self._latest.values())
 

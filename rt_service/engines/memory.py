@@ -40,9 +40,7 @@ class MemoryEngine:
         self._deliver(publication)
         return receipt
 
-    def read(
-        self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False
-    ) -> Page:
+    def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         stream = self._stream(namespace, room)
         stream.trim(self._clock.ms())
         return stream.page(since, limit, reverse)

@@ -141,9 +141,7 @@ def _subscribe(kind: Kind, reader: Reader, version: int) -> Subscribe:
         filter, options = reader.text(), reader.byte()
         if options & 3 == 3 or options & (0xC0 if version == V5 else 0xFC) or options >> 4 & 3 == 3:
             raise malformed("subscription options with reserved bits")  # [MQTT-3.8.3-5]
-        subscriptions.append(
-            Subscription(filter, options & 3, bool(options & 4), bool(options & 8), options >> 4 & 3)
-        )
+        subscriptions.append(Subscription(filter, options & 3, bool(options & 4), bool(options & 8), options >> 4 & 3))
     if not subscriptions:
         raise ProtocolViolation(Reason.PROTOCOL_ERROR, "a SUBSCRIBE without a filter")  # [MQTT-3.8.3-2]
     return Subscribe(packet_id, subscriptions, properties)

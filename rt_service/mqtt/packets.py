@@ -130,6 +130,4 @@ class Auth:
     properties: dict[str, Any] = field(default_factory=dict)
 
 
-Packet = (
-    Connect | Connack | Publish | Acknowledgement | Subscribe | Unsubscribe | Suback | Ping | Disconnect | Auth
-)
+Packet = Connect | Connack | Publish | Acknowledgement | Subscribe | Unsubscribe | Suback | Ping | Disconnect | Auth

@@ -14,7 +14,7 @@ SHARE_PREFIX = "$share/"
 def is_topic(topic: str) -> bool:
     """Whether `topic` may be published to: not empty, no wildcard, no NUL, at most 65,535 bytes."""
     return (
-        0 < len(topic)
+        len(topic) > 0
         and "+" not in topic
         and "#" not in topic
         and "\0" not in topic

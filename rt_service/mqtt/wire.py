@@ -1,8 +1,8 @@
-"""The data types of MQTT packets (MQTT 5.0 section 1.5), properties (2.2.2), and packets cut out of a stream of bytes."""
+"""Data types of MQTT packets (MQTT 5.0 section 1.5), properties (2.2.2), and packets cut out of a stream of bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from enum import IntEnum
 from typing import Any
 
@@ -152,7 +152,7 @@ _NOT_ZERO = {"receive_maximum", "maximum_packet_size", "subscription_identifier"
 def _check_property(name: str, value: Any, allowed: Set[str]) -> None:
     if name not in allowed:
         raise ProtocolViolation(Reason.PROTOCOL_ERROR, f"the property {name} does not belong in this packet")
-    if name in _FLAGS and value > 1 or name in _NOT_ZERO and value == 0:
+    if (name in _FLAGS and value > 1) or (name in _NOT_ZERO and value == 0):
         raise ProtocolViolation(Reason.PROTOCOL_ERROR, f"the property {name} may not be {value}")
 
 
@@ -187,7 +187,7 @@ _PROPERTIES: dict[int, tuple[str, str]] = {
 }
 _NUMBERS = {name: (number, kind) for number, (name, kind) in _PROPERTIES.items()}
 
-_READ = {
+_READ: dict[str, Callable[[Reader], Any]] = {
     "byte": Reader.byte,
     "uint16": Reader.uint16,
     "uint32": Reader.uint32,
@@ -228,7 +228,7 @@ def text(value: str) -> bytes:
     return binary(value.encode())
 
 
-_WRITE = {
+_WRITE: dict[str, Callable[[Any], bytes]] = {
     "byte": lambda value: bytes((value,)),
     "uint16": uint16,
     "uint32": lambda value: value.to_bytes(4, "big"),

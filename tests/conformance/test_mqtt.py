@@ -143,7 +143,9 @@ def test_the_server_says_what_it_takes(dial: Dial, name: str) -> None:
 
 
 def test_an_authentication_method_is_not_known(dial: Dial, name: str) -> None:
-    assert dial().connect(name, properties={"authentication_method": "SCRAM"}).reason == Reason.BAD_AUTHENTICATION_METHOD
+    assert (
+        dial().connect(name, properties={"authentication_method": "SCRAM"}).reason == Reason.BAD_AUTHENTICATION_METHOD
+    )
 
 
 def test_a_newer_connection_of_the_same_client_takes_over(dial: Dial, name: str) -> None:  # MQTT-3.1.4-3
@@ -192,7 +194,9 @@ def test_what_is_no_mqtt_ends_the_connection_with_a_reason(dial: Dial, name: str
 
 @pytest.mark.parametrize("subscribed", [0, 1, 2])
 @pytest.mark.parametrize("published", [0, 1, 2])
-def test_a_message_comes_with_the_lower_of_both_qos(dial: Dial, version: int, topic: str, name: str, subscribed: int, published: int) -> None:
+def test_a_message_comes_with_the_lower_of_both_qos(
+    dial: Dial, version: int, topic: str, name: str, subscribed: int, published: int
+) -> None:
     client = dial(version)
     client.connect(name)
     assert client.subscribe(topic, qos=subscribed) == [subscribed]
@@ -200,7 +204,12 @@ def test_a_message_comes_with_the_lower_of_both_qos(dial: Dial, version: int, to
     other.connect(name + "-p")
     other.publish(topic, b"hello", published)
     message = client.expect(Publish)
-    assert (message.topic, message.payload, message.qos, message.retain) == (topic, b"hello", min(subscribed, published), False)
+    assert (message.topic, message.payload, message.qos, message.retain) == (
+        topic,
+        b"hello",
+        min(subscribed, published),
+        False,
+    )
     if message.qos == 1:
         client.send(Acknowledgement(Kind.PUBACK, message.packet_id))
     elif message.qos == 2:
@@ -224,7 +233,9 @@ def test_a_qos_2_message_that_comes_again_is_handed_on_once(dial: Dial, topic: s
     assert client.expect(Acknowledgement).reason == Reason.PACKET_ID_NOT_FOUND
 
 
-def test_more_qos_2_messages_than_the_receive_maximum_end_the_connection(dial: Dial, topic: str, name: str) -> None:  # MQTT-3.3.4-7
+def test_more_qos_2_messages_than_the_receive_maximum_end_the_connection(
+    dial: Dial, topic: str, name: str
+) -> None:  # MQTT-3.3.4-7
     client = dial()
     client.connect(name)
     client.send(*(Publish(topic, b"x", 2, packet_id=n) for n in range(1, 8)))
@@ -240,7 +251,9 @@ def test_a_publisher_is_told_when_nobody_listens(dial: Dial, topic: str, name: s
     assert {type(client.receive()), type(client.receive())} == {Publish, Acknowledgement}
 
 
-def test_overlapping_subscriptions_bring_one_message_with_all_identifiers(dial: Dial, topic: str, name: str) -> None:  # MQTT-3.3.4-2
+def test_overlapping_subscriptions_bring_one_message_with_all_identifiers(
+    dial: Dial, topic: str, name: str
+) -> None:  # MQTT-3.3.4-2
     client = dial()
     client.connect(name)
     client.subscribe(topic, qos=0, properties={"subscription_identifier": [7]})
@@ -305,7 +318,9 @@ def test_a_shared_subscription_gives_each_message_to_one_member_in_turn(dial: Di
 # -- what a broker remembers
 
 
-def test_a_retained_message_is_sent_to_a_new_subscriber_and_can_be_removed(dial: Dial, version: int, topic: str, name: str) -> None:
+def test_a_retained_message_is_sent_to_a_new_subscriber_and_can_be_removed(
+    dial: Dial, version: int, topic: str, name: str
+) -> None:
     client = dial(version)
     client.connect(name)
     client.publish(topic, b"state", 1, retain=True)
@@ -338,7 +353,9 @@ def test_retain_as_published_keeps_the_flag(dial: Dial, topic: str, name: str) -
     assert client.expect(Publish).retain is True
 
 
-def test_more_retained_messages_than_may_be_are_refused_and_counted(dial: Dial, broker: Service, topic: str, name: str) -> None:
+def test_more_retained_messages_than_may_be_are_refused_and_counted(
+    dial: Dial, broker: Service, topic: str, name: str
+) -> None:
     client = dial()
     client.connect(name)
     for n in range(25):
@@ -363,7 +380,9 @@ def test_a_session_waits_for_its_client(dial: Dial, version: int, topic: str, na
     assert [back.expect(Publish).payload for _ in range(2)] == [b"first", b"second"]
 
 
-def test_what_was_not_acknowledged_comes_again_marked_as_such(dial: Dial, version: int, topic: str, name: str) -> None:  # MQTT-4.4.0-1
+def test_what_was_not_acknowledged_comes_again_marked_as_such(
+    dial: Dial, version: int, topic: str, name: str
+) -> None:  # MQTT-4.4.0-1
     keep = {"properties": {"session_expiry_interval": 60}} if version == 5 else {}
     client, other = dial(version), dial(version)
     client.connect(name, clean_start=False, **keep)
@@ -394,7 +413,10 @@ def test_a_session_ends_at_its_expiry(dial: Dial, topic: str, name: str) -> None
 
 
 def test_a_longer_expiry_than_allowed_is_cut_and_told(dial: Dial, name: str) -> None:
-    assert dial().connect(name, properties={"session_expiry_interval": 0xFFFFFFFF}).properties["session_expiry_interval"] == 100
+    assert (
+        dial().connect(name, properties={"session_expiry_interval": 0xFFFFFFFF}).properties["session_expiry_interval"]
+        == 100
+    )
 
 
 def test_a_session_that_was_to_end_cannot_be_kept_at_the_last_moment(dial: Dial, name: str) -> None:
@@ -404,7 +426,9 @@ def test_a_session_that_was_to_end_cannot_be_kept_at_the_last_moment(dial: Dial,
     assert client.ended_with() == Reason.PROTOCOL_ERROR
 
 
-def test_the_queue_of_an_absent_client_is_bounded_and_loses_the_oldest_counted(dial: Dial, broker: Service, topic: str, name: str) -> None:
+def test_the_queue_of_an_absent_client_is_bounded_and_loses_the_oldest_counted(
+    dial: Dial, broker: Service, topic: str, name: str
+) -> None:
     client = dial()
     client.connect(name, clean_start=False, properties={"session_expiry_interval": 60})
     client.subscribe(topic, qos=1)
@@ -458,7 +482,9 @@ def test_a_will_is_sent_when_the_client_breaks_the_protocol(dial: Dial, topic: s
     assert seen.expect(Publish).payload == b"gone"
 
 
-def test_a_delayed_will_waits_and_is_not_sent_if_the_client_is_back_in_time(dial: Dial, topic: str, name: str) -> None:  # MQTT-3.1.3-9
+def test_a_delayed_will_waits_and_is_not_sent_if_the_client_is_back_in_time(
+    dial: Dial, topic: str, name: str
+) -> None:  # MQTT-3.1.3-9
     seen = listener(dial, topic, name)
     will = Will(topic, b"gone", 0, False, {"will_delay_interval": 2})
     options = {"clean_start": False, "will": will, "properties": {"session_expiry_interval": 60}}
@@ -528,8 +554,12 @@ def test_topic_aliases_work_in_both_directions(dial: Dial, topic: str, name: str
     assert client.expect(Publish).topic == topic + "/2"
 
 
-@pytest.mark.parametrize(("alias", "reason"), [(0, Reason.TOPIC_ALIAS_INVALID), (4, Reason.TOPIC_ALIAS_INVALID), (2, Reason.PROTOCOL_ERROR)])
-def test_a_topic_alias_that_is_not_known_or_allowed_ends_the_connection(dial: Dial, name: str, alias: int, reason: Reason) -> None:
+@pytest.mark.parametrize(
+    ("alias", "reason"), [(0, Reason.TOPIC_ALIAS_INVALID), (4, Reason.TOPIC_ALIAS_INVALID), (2, Reason.PROTOCOL_ERROR)]
+)
+def test_a_topic_alias_that_is_not_known_or_allowed_ends_the_connection(
+    dial: Dial, name: str, alias: int, reason: Reason
+) -> None:
     client = dial()
     client.connect(name)
     client.send(Publish("", b"x", properties={"topic_alias": alias}))

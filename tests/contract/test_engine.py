@@ -36,11 +36,21 @@ class Bench:
     def say(self, data: Any, room: str = "lobby", sender: Identity = ALICE, id: str | None = None, **kind: Any) -> Any:
         self._ids += 1
         publication = Publication(
-            "/chat", room, "say", data, sender, id or f"id-{self._ids}", self.clock.ms(), may_repeat=id is not None, **kind
+            "/chat",
+            room,
+            "say",
+            data,
+            sender,
+            id or f"id-{self._ids}",
+            self.clock.ms(),
+            may_repeat=id is not None,
+            **kind,
         )
         return self.engine.publish(publication)
 
-    def kept(self, room: str = "lobby", since: Position | None = None, limit: int = 100, reverse: bool = False) -> list[Any]:
+    def kept(
+        self, room: str = "lobby", since: Position | None = None, limit: int = 100, reverse: bool = False
+    ) -> list[Any]:
         return [p.data for p in self.engine.read("/chat", room, since, limit, reverse).publications]
 
 
@@ -62,18 +72,20 @@ def test_rooms_count_for_themselves(bench: Bench) -> None:
 
 def test_what_is_published_is_announced_once_in_order_with_its_position(bench: Bench) -> None:
     receipts = [bench.say(n) for n in range(3)]
-    assert [(p.data, p.epoch, p.offset) for p in bench.announced] == [(n, r.epoch, r.offset) for n, r in enumerate(receipts)]
+    assert [(p.data, p.epoch, p.offset) for p in bench.announced] == [
+        (n, r.epoch, r.offset) for n, r in enumerate(receipts)
+    ]
 
 
 def test_history_is_read_in_order_after_a_position(bench: Bench) -> None:
-    epoch = [bench.say(n) for n in range(4)][0].epoch
+    epoch, *_ = (bench.say(n).epoch for n in range(4))
     assert bench.kept() == [0, 1, 2, 3]
     assert bench.kept(since=Position(epoch, 2)) == [2, 3]
     assert bench.kept(since=Position(epoch, 4)) == []
 
 
 def test_history_is_read_backwards_before_a_position(bench: Bench) -> None:
-    epoch = [bench.say(n) for n in range(4)][0].epoch
+    epoch, *_ = (bench.say(n).epoch for n in range(4))
     assert bench.kept(reverse=True) == [3, 2, 1, 0]
     assert bench.kept(reverse=True, since=Position(epoch, 3)) == [1, 0]
     assert bench.kept(reverse=True, since=Position(epoch, 1)) == []

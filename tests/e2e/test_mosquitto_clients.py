@@ -16,10 +16,8 @@ def test_mosquitto_pub_appears_in_a_script_that_joined_the_devices_room(service:
     with SocketIoClient(service.http, "/iot") as page:
         page.ok("join", room="device:pump-m")
         for version in ("mqttv311", "5"):
-            subprocess.run(
-                [pub, "-p", str(service.mqtt_port), "-V", version, "-q", "1", "-t", "devices/pump-m/telemetry", "-m", '{"c":21.5}'],
-                check=True, timeout=10,
-            )  # fmt: skip
+            where = [pub, "-p", str(service.mqtt_port), "-V", version, "-q", "1"]
+            subprocess.run([*where, "-t", "devices/pump-m/telemetry", "-m", '{"c":21.5}'], check=True, timeout=10)
         seen = page.sees("telemetry", {"c": 21.5})
         assert seen["from"] == {"kind": "device", "id": "pump-m"}
 

@@ -25,7 +25,10 @@ def broker() -> Iterator[Mosquitto]:
 
 def test_a_broker_that_is_absent_at_the_start_is_said_once_and_found_when_it_comes() -> None:
     port = free_port()
-    with Service("--mqtt-url", f"mqtt://127.0.0.1:{port}", *FAST) as service, SocketIoClient(service.http, "/iot") as page:
+    with (
+        Service("--mqtt-url", f"mqtt://127.0.0.1:{port}", *FAST) as service,
+        SocketIoClient(service.http, "/iot") as page,
+    ):
         page.ok("join", room="device:late")
         status, body = service.get("/readyz")
         assert status == 503 and "not connected" in body["checks"]["bridge"]
@@ -74,12 +77,14 @@ def test_what_is_published_while_the_network_is_cut_reaches_the_device_afterward
 
 
 def test_past_its_bound_the_outbox_drops_the_newest_counted() -> None:
-    with Service("--mqtt-url", f"mqtt://127.0.0.1:{free_port()}", "--set", "bridge.outbox=5", *FAST) as service:
-        with SocketIoClient(service.http, "/iot") as page:
-            page.ok("join", room="r")
-            for n in range(8):
-                page.ok("publish", room="r", event="say", data=n)
-            assert service.metric("rt_dropped_total", reason="bridge_outbox") == 3
+    with (
+        Service("--mqtt-url", f"mqtt://127.0.0.1:{free_port()}", "--set", "bridge.outbox=5", *FAST) as service,
+        SocketIoClient(service.http, "/iot") as page,
+    ):
+        page.ok("join", room="r")
+        for n in range(8):
+            page.ok("publish", room="r", event="say", data=n)
+        assert service.metric("rt_dropped_total", reason="bridge_outbox") == 3
 
 
 def test_the_service_tells_the_broker_that_it_is_there_and_when_it_is_gone(broker: Mosquitto) -> None:

@@ -157,7 +157,9 @@ def test_a_device_that_is_switched_off_is_shown_offline_by_its_will(setup: Setup
         device = MqttClient(setup.broker, version=version, will=(f"devices/{id}/status", b"offline", 1, True))
         device.publish(f"devices/{id}/status", b"online", retain=True)
         eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online"])
-        assert {"kind": "device", "id": id, "info": None, "sessions": 1} in page.ok("presence", room=f"device:{id}")["members"]
+        assert {"kind": "device", "id": id, "info": None, "sessions": 1} in page.ok("presence", room=f"device:{id}")[
+            "members"
+        ]
         device.drop()
         eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online", "offline"])
 
@@ -181,7 +183,9 @@ def test_a_device_that_falls_silent_is_shown_offline_within_its_keepalive(setup:
         ("rt/in/nowhere/lobby/say", b"1", "not_found"),
     ],
 )
-def test_a_message_that_means_nothing_is_a_dead_letter_and_hurts_nobody(setup: Setup, topic: str, payload: bytes, reason: str) -> None:
+def test_a_message_that_means_nothing_is_a_dead_letter_and_hurts_nobody(
+    setup: Setup, topic: str, payload: bytes, reason: str
+) -> None:
     with MqttClient(setup.broker) as device, browser(setup, "device:bad-2") as page:
         counted = setup.service.metric("rt_dead_letters_total", reason=reason)
         device.publish(topic, payload)

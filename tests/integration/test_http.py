@@ -12,7 +12,9 @@ from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
 
 
-def request(service: Service, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:
+def request(
+    service: Service, method: str, path: str, headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, str], bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
     connection.request(method, path, headers=headers or {})
     reply = connection.getresponse()
@@ -28,7 +30,9 @@ def test_the_page_and_what_it_needs_are_served(service: Service) -> None:
         assert request(service, "GET", path)[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/web/../settings.py", "/web/%2e%2e/settings.py", "/web/..%2fsettings.py", "/web//etc/passwd"])
+@pytest.mark.parametrize(
+    "path", ["/web/../settings.py", "/web/%2e%2e/settings.py", "/web/..%2fsettings.py", "/web//etc/passwd"]
+)
 def test_nothing_else_is_served(service: Service, path: str) -> None:
     assert request(service, "GET", path)[0] in (308, 404)
 
@@ -38,8 +42,13 @@ def test_a_living_service_says_so(service: Service) -> None:
     assert service.get("/readyz") == (200, {"ok": True, "checks": {"engine": "ok", "loop": "ok", "stopping": "ok"}})
 
 
-@pytest.mark.parametrize(("method", "path", "status", "code"), [("GET", "/nowhere", 404, "not_found"), ("DELETE", "/livez", 405, "bad_request")])
-def test_errors_are_json_in_the_contracts_shape(service: Service, method: str, path: str, status: int, code: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [("GET", "/nowhere", 404, "not_found"), ("DELETE", "/livez", 405, "bad_request")],
+)
+def test_errors_are_json_in_the_contracts_shape(
+    service: Service, method: str, path: str, status: int, code: str
+) -> None:
     got, headers, body = request(service, method, path)
     assert got == status and headers["content-type"] == "application/json" and json.loads(body)["error"]["code"] == code
 
@@ -79,7 +88,13 @@ def test_only_pages_of_this_service_and_of_this_machine_may_connect(service: Ser
     connect, good, bad = shake
     for origin in (None, service.http, "http://localhost:3000", "https://127.0.0.1", "http://[::1]:8080"):
         assert connect(service, origin) == good, origin
-    for origin in ("http://evil.example", "null", "http://localhost.evil.example", "http://127.0.0.1.evil.example", "file://localhost"):
+    for origin in (
+        "http://evil.example",
+        "null",
+        "http://localhost.evil.example",
+        "http://127.0.0.1.evil.example",
+        "file://localhost",
+    ):
         assert connect(service, origin) == bad, origin
 
 

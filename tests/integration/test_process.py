@@ -20,7 +20,9 @@ from tests.support.waiting import eventually
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "run.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, env={**os.environ, **environment})
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=30, env={**os.environ, **environment}
+    )
 
 
 def test_it_says_where_everything_is_and_how_to_stop() -> None:
@@ -58,10 +60,15 @@ def test_sessions_are_told_that_it_stops_and_asked_to_come_back() -> None:
 def test_a_port_that_is_taken_is_said_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        for flags, name in ((("--port", port, "--mqtt-port", "0"), "server.port"), (("--port", "0", "--mqtt-port", port), "mqtt.port")):
+        for flags, name in (
+            (("--port", port, "--mqtt-port", "0"), "server.port"),
+            (("--port", "0", "--mqtt-port", port), "mqtt.port"),
+        ):
             done = run(*flags)
             assert done.returncode == 2 and done.stdout == ""
-            assert done.stderr.count("\n") == 1 and name in done.stderr and port in done.stderr and "in use" in done.stderr
+            assert (
+                done.stderr.count("\n") == 1 and name in done.stderr and port in done.stderr and "in use" in done.stderr
+            )
 
 
 def test_a_misspelt_variable_is_said_in_one_line() -> None:

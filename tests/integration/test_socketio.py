@@ -50,7 +50,9 @@ def test_the_answer_to_a_join_comes_before_anything_of_the_room(connect: Connect
     order: list[str] = []
     bob.client.on("say", lambda body: order.append("say"), namespace="/chat")
     done = threading.Event()
-    bob.client.emit("join", {"room": room}, namespace="/chat", callback=lambda answer: (order.append("answer"), done.set()))
+    bob.client.emit(
+        "join", {"room": room}, namespace="/chat", callback=lambda answer: (order.append("answer"), done.set())
+    )
     for n in range(30):
         alice.client.emit("publish", {"room": room, "event": "say", "data": n}, namespace="/chat")
     assert done.wait(10)

@@ -25,9 +25,7 @@ class InterleavingEngine:
     def publish(self, publication: Publication) -> Receipt:
         return self._inner.publish(publication)
 
-    def read(
-        self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False
-    ) -> Page:
+    def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         before, self.before_read = self.before_read, None
         if before:
             before()

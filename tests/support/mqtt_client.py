@@ -56,7 +56,10 @@ class MqttClient:
             self._set_will(will, will_delay_s)
         parts = urlsplit(url)
         if v5:
-            connect = {"clean_start": clean, "properties": _properties(PacketTypes.CONNECT, SessionExpiryInterval=expiry_s, **connect)}
+            connect = {
+                "clean_start": clean,
+                "properties": _properties(PacketTypes.CONNECT, SessionExpiryInterval=expiry_s, **connect),
+            }
         self.client.connect(parts.hostname or "", parts.port or 1883, keepalive, **connect)
         self.client.loop_start()
         eventually(lambda: self.reason is not None)

@@ -75,7 +75,9 @@ class RawMqtt:
         self.send(Connect(client_id, **options))
         return self.expect(Connack)
 
-    def subscribe(self, *filters: str | Subscription, qos: int = 2, properties: dict[str, Any] | None = None) -> list[int]:
+    def subscribe(
+        self, *filters: str | Subscription, qos: int = 2, properties: dict[str, Any] | None = None
+    ) -> list[int]:
         wanted = [Subscription(f, qos) if isinstance(f, str) else f for f in filters]
         self.send(Subscribe(1, wanted, properties or {}))
         return self.expect(Suback).reasons

@@ -34,7 +34,9 @@ class Service:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
         code = self.stop()
         log = self.log
         self._folder.cleanup()
@@ -94,7 +96,9 @@ class Service:
     def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         """Status and body of a GET, JSON read where it is JSON."""
         try:
-            with urllib.request.urlopen(urllib.request.Request(self.http + path, headers=headers or {}), timeout=10) as reply:
+            with urllib.request.urlopen(
+                urllib.request.Request(self.http + path, headers=headers or {}), timeout=10
+            ) as reply:
                 return reply.status, _body(reply)
         except urllib.error.HTTPError as error:
             return error.code, _body(error)

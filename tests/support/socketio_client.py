@@ -16,7 +16,14 @@ Payload.max_decode_packets = 1000  # python-engineio's client refuses a poll tha
 class SocketIoClient:
     """One namespace of one connection. Leaving a `with` block disconnects."""
 
-    def __init__(self, url: str, namespace: str = "/chat", user: str | None = None, transport: str = "websocket", info: Any = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        namespace: str = "/chat",
+        user: str | None = None,
+        transport: str = "websocket",
+        info: Any = None,
+    ) -> None:
         self.namespace = namespace
         self.events: list[tuple[str, Any]] = []
         self.on_call: Callable[[dict[str, Any]], Any] | None = None

@@ -22,7 +22,9 @@ def test_any_other_room_name_is_refused(bad: Any) -> None:
         names.room_name(bad)
 
 
-@pytest.mark.parametrize("bad", [*HOSTILE, "x" * 65, "connect", "disconnect", "presence", "call", "closing", "newListener"])
+@pytest.mark.parametrize(
+    "bad", [*HOSTILE, "x" * 65, "connect", "disconnect", "presence", "call", "closing", "newListener"]
+)
 def test_any_other_or_reserved_event_name_is_refused(bad: Any) -> None:
     with pytest.raises(InvalidEvent):
         names.event_name(bad)

@@ -56,7 +56,9 @@ def test_every_packet_cut_short_is_refused_and_never_an_accident(vector: dict[st
 
 
 def test_a_stream_is_cut_the_same_however_it_arrives() -> None:
-    stream = b"".join(bytes.fromhex(v["hex"]) for v in VECTORS["packets"]) + codec.encode(packets.Publish("t", b"x" * 300), 4)
+    stream = b"".join(bytes.fromhex(v["hex"]) for v in VECTORS["packets"]) + codec.encode(
+        packets.Publish("t", b"x" * 300), 4
+    )
     whole = wire.Framer(1 << 20).feed(stream)
     for step in (1, 2, 3, 7, 100):
         framer = wire.Framer(1 << 20)
@@ -64,7 +66,9 @@ def test_a_stream_is_cut_the_same_however_it_arrives() -> None:
         assert found == whole
 
 
-@pytest.mark.parametrize(("size", "encoded"), [(0, "00"), (127, "7f"), (128, "8001"), (16383, "ff7f"), (268435455, "ffffff7f")])
+@pytest.mark.parametrize(
+    ("size", "encoded"), [(0, "00"), (127, "7f"), (128, "8001"), (16383, "ff7f"), (268435455, "ffffff7f")]
+)
 def test_a_variable_byte_integer_has_the_shortest_form(size: int, encoded: str) -> None:
     assert wire.variable(size).hex() == encoded
     assert wire.Reader(bytes.fromhex(encoded)).variable() == size

@@ -34,7 +34,8 @@ def test_binary_inside_msgpack_stays_binary() -> None:
     [
         ("json", b""), ("json", b"{bad"), ("json", b"NaN"), ("json", b"\xff\xfe"), ("json", b"[" * 5000),
         ("text", b"\xff"), ("msgpack", b"\xc1"), ("msgpack", b""), ("msgpack", b"\x91" * 5000),
-        ("msgpack", b"\xa1\x80\x01"), ("msgpack", b"\x81\x81\x01\x01"), ("cbor", b"\xff"), ("cbor", b""), ("cbor", b"\x81" * 5000),
+        ("msgpack", b"\xa1\x80\x01"), ("msgpack", b"\x81\x81\x01\x01"),
+        ("cbor", b"\xff"), ("cbor", b""), ("cbor", b"\x81" * 5000),
         ("cbor", b"\xbb\xff\xff\xff\xff\xff\xff\xff\xff"), ("cbor", cbor2.dumps({1: 2})), ("cbor", b"\xa1\x80\x01"),
     ],
 )  # fmt: skip

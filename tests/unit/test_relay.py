@@ -67,13 +67,18 @@ def test_a_device_that_says_so_is_online_until_its_will(setup: Setup) -> None:
     setup.receive("devices/pump-1/status", b"online")
     assert [m["kind"] for m in setup.page.ok("presence", room="device:pump-1")["members"]] == ["user", "device"]
     setup.receive("devices/pump-1/status", b"offline")
-    assert [(p["action"], p["member"]["id"]) for p in setup.page.pushes] == [("online", "pump-1"), ("offline", "pump-1")]
+    assert [(p["action"], p["member"]["id"]) for p in setup.page.pushes] == [
+        ("online", "pump-1"),
+        ("offline", "pump-1"),
+    ]
 
 
 def test_a_retained_message_of_earlier_is_no_news(setup: Setup) -> None:
     setup.receive("devices/pump-1/telemetry", b'{"c":1}', stale=True)
     assert setup.page.ok("history", room="device:pump-1")["publications"] == []
-    assert [p["data"] for p in setup.core.client(namespace="/iot").ok("join", room="device:pump-1")["latest"]] == [{"c": 1}]
+    assert [p["data"] for p in setup.core.client(namespace="/iot").ok("join", room="device:pump-1")["latest"]] == [
+        {"c": 1}
+    ]
 
 
 def test_a_topic_of_no_route_is_left_alone(setup: Setup) -> None:

@@ -37,13 +37,18 @@ def load(tmp_path: Path | None = None, text: str | None = None, **more: Any) -> 
 
 def test_the_environment_overrules_the_file_and_the_command_line_both(tmp_path: Path) -> None:
     text = "[server]\nport = 1\nhost = '::1'\ndrain_s = 3"
-    found = load(tmp_path, text, environ={"RT_SERVER__PORT": "2", "RT_SERVER__HOST": "localhost"}, overrides={"server.port": "3"})
+    found = load(
+        tmp_path, text, environ={"RT_SERVER__PORT": "2", "RT_SERVER__HOST": "localhost"}, overrides={"server.port": "3"}
+    )
     assert (found.server.port, found.server.host, found.server.drain_s) == (3, "localhost", 3.0)
 
 
 def test_a_list_is_given_as_toml_or_with_commas() -> None:
     for text in ('["https://a", "https://b"]', "https://a, https://b"):
-        assert load(environ={"RT_SERVER__CORS_ALLOWED_ORIGINS": text}).server.cors_allowed_origins == ["https://a", "https://b"]
+        assert load(environ={"RT_SERVER__CORS_ALLOWED_ORIGINS": text}).server.cors_allowed_origins == [
+            "https://a",
+            "https://b",
+        ]
 
 
 def test_a_password_that_looks_like_a_number_stays_as_it_is() -> None:

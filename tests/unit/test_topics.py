@@ -47,7 +47,8 @@ def test_a_valid_filter_is_taken(good: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", "a#", "a/#/b", "#/a", "a+", "a/+b", "\0", "$share/g", "$share//a", "$share/g+/a", "$share/g/", "x" * 65536]
+    "bad",
+    ["", "a#", "a/#/b", "#/a", "a+", "a/+b", "\0", "$share/g", "$share//a", "$share/g+/a", "$share/g/", "x" * 65536],
 )
 def test_an_invalid_filter_is_refused(bad: str) -> None:
     assert not topics.is_filter(bad)

@@ -66,7 +66,7 @@ def run(url: str, devices: int, quiet: bool, child: bool = False) -> int:
     """
     stopping = threading.Event()
     if child:
-        threading.Thread(target=lambda: (sys.stdin.read(), stopping.set()), daemon=True).start()
+        threading.Thread(target=_wait_for_end_of_input, args=(stopping,), daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     simulated = [SimulatedDevice(number) for number in range(devices)]
@@ -86,6 +86,11 @@ def run(url: str, devices: int, quiet: bool, child: bool = False) -> int:
     for one in simulated:
         one.device.disconnect()
     return 0
+
+
+def _wait_for_end_of_input(stopping: threading.Event) -> None:
+    sys.stdin.read()
+    stopping.set()
 
 
 def main() -> int:

@@ -125,7 +125,7 @@ class Connection:
         handle = self._handle.get(type(packet))
         if handle is None:  # a second CONNECT [MQTT-3.1.0-2], or what only servers send
             raise ProtocolViolation(Reason.PROTOCOL_ERROR, f"{type(packet).__name__} does not belong here")
-        return handle(packet)  # type: ignore[operator,no-any-return]
+        return handle(packet)  # type: ignore[operator]
 
     def _violation(self, error: ProtocolViolation) -> None:
         self._refuse(error.reason.name.lower(), error=str(error))

@@ -18,7 +18,9 @@ MAX_PACKET_ID = 65_535
 class Wire(Protocol):
     """The connection of a session, as the session sees it."""
 
-    receive_maximum: int
+    @property
+    def receive_maximum(self) -> int:
+        """QoS 1 and 2 messages that may be in flight to it."""
 
     def deliver(self, delivery: Delivery, packet_id: int, dup: bool = False) -> bool:
         """Queue a PUBLISH; False if it is not for this connection (too large, expired) or does not fit (QoS 0)."""

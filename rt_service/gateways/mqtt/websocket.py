@@ -31,4 +31,4 @@ class MqttOverWebSocket:
         if not self._origins(environ.get("HTTP_ORIGIN"), environ):
             start_response("403 Forbidden", [("Content-Type", "application/json")])
             return [b'{"error":{"code":"forbidden","message":"this origin may not connect"}}']
-        return self._websocket(environ, start_response)  # type: ignore[no-any-return]
+        return self._websocket(environ, start_response)

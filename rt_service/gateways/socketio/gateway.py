@@ -155,7 +155,8 @@ class SocketIoGateway:
             return
         event, request = data[0], data[1] if len(data) > 1 else None
         if event not in self._server.reserved_events and self._application_handles(event, namespace):
-            return self._original_event(eio_sid, namespace, id, data)
+            self._original_event(eio_sid, namespace, id, data)
+            return
 
         def reply(answer: dict[str, Any]) -> None:
             if id is not None:

@@ -10,7 +10,7 @@ from rt_service import runtime
 from rt_service.gateways.codecs import LatestPacket
 
 
-class Waiting(runtime.Queue):  # type: ignore[misc]
+class Waiting(runtime.Queue):
     """An Engine.IO connection's queue that knows how many bytes wait in it."""
 
     nbytes = 0
