@@ -39,6 +39,7 @@ from rt_service.settings import Settings, SettingsError, config_dir
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SWEEP_S = 10.0
 LAG_MOST_S = 1.0  # a loop that is later than this is not ready
+FLUSH_MOST_S = 2.0  # when stopping: who has not read its last words by then is not there any more
 BETWEEN_CLOSES_S = 0.02  # when stopping: slower than this only helps when there are very many sessions
 
 
@@ -160,7 +161,8 @@ class Service:
         if self.mqtt:
             self.mqtt.stop_listening()
         self._close_sessions(drain_s * 0.7)
-        while clock.monotonic() < until - 0.2 * drain_s and not self.socketio.flushed:
+        flush_until = min(until - 0.2 * drain_s, clock.monotonic() + FLUSH_MOST_S)
+        while clock.monotonic() < flush_until and not self.socketio.flushed:
             runtime.sleep(0.01)
         if self.bridge:
             self.bridge.stop(min(2.0, 0.2 * drain_s))

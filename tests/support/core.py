@@ -37,7 +37,7 @@ class ListTransport:
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
-        self.asked: list[tuple[dict[str, Any], Callable[[Any], None]]] = []
+        self.on_call: Callable[[dict[str, Any]], Any] | None = None
         self.closed: dict[str, Any] | None = None
 
     def put(self, frame: dict[str, Any], class_: PublicationClass, key: str | None) -> None:
@@ -45,7 +45,8 @@ class ListTransport:
             self.sent.append(frame)
 
     def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> None:
-        self.asked.append((body, answered))
+        if self.on_call is not None:
+            answered(self.on_call(body))
 
     def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int | None = None) -> None:
         self.closed = self.closed or {"code": code, "message": message, "reconnect": reconnect}
@@ -74,6 +75,14 @@ class Client:
         self.session = session
         self.transport = transport
 
+    @property
+    def on_call(self) -> Callable[[dict[str, Any]], Any] | None:
+        return self.transport.on_call
+
+    @on_call.setter
+    def on_call(self, answer: Callable[[dict[str, Any]], Any] | None) -> None:
+        self.transport.on_call = answer
+
     def ask(self, verb: str, request: Any = None) -> dict[str, Any]:
         answers: list[dict[str, Any]] = []
         self.core.api.answer(self.session, verb, request, answers.append)
@@ -93,6 +102,9 @@ class Client:
     @property
     def publications(self) -> list[dict[str, Any]]:
         return [frame for frame in self.transport.sent if "push" not in frame]
+
+    def pushed(self, name: str) -> list[dict[str, Any]]:
+        return [{k: v for k, v in frame.items() if k != "push"} for frame in self.pushes if frame["push"] == name]
 
     @property
     def pushes(self) -> list[dict[str, Any]]:

@@ -13,6 +13,16 @@ from tests.support.waiting import eventually
 Payload.max_decode_packets = 1000  # python-engineio's client refuses a poll that brings more than 16
 
 
+def _keep_order(client: socketio.Client) -> None:
+    """python-engineio runs every message in a thread of its own, which may overtake each other; only calls need one."""
+    trigger = client.eio._trigger_event
+
+    def in_order(event: str, *args: Any, run_async: bool = False, **options: Any) -> Any:
+        return trigger(event, *args, run_async=run_async and '["call",' in str(args), **options)
+
+    client.eio._trigger_event = in_order
+
+
 class SocketIoClient:
     """One namespace of one connection. Leaving a `with` block disconnects."""
 
@@ -28,6 +38,7 @@ class SocketIoClient:
         self.events: list[tuple[str, Any]] = []
         self.on_call: Callable[[dict[str, Any]], Any] | None = None
         self.client = socketio.Client(reconnection=False)
+        _keep_order(self.client)
         self.client.on("*", lambda event, body: self.events.append((event, body)), namespace=namespace)
         self.client.on("call", self._called, namespace=namespace)
         self.client.on("disconnect", lambda reason: self.events.append(("disconnect", reason)), namespace=namespace)

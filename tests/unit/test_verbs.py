@@ -139,14 +139,14 @@ def test_a_fault_of_ours_is_answered_internal_with_a_reference_and_no_details(al
 def test_a_call_is_answered_by_its_callee() -> None:
     core = Core()
     alice, bob = core.client("alice"), core.client("bob")
-    bob.transport.ask = lambda body, answered: answered({"echo": body["data"], "method": body["method"]})  # type: ignore[method-assign]
+    bob.on_call = lambda call: {"echo": call["data"], "method": call["method"]}
     assert alice.ok("call", to="user:bob", method="echo", data=5)["data"] == {"echo": 5, "method": "echo"}
 
 
 def test_a_callees_own_error_reaches_the_caller() -> None:
     core = Core()
     alice, bob = core.client("alice"), core.client("bob")
-    bob.transport.ask = lambda body, answered: answered({"error": {"code": "conflict", "message": "busy"}})  # type: ignore[method-assign]
+    bob.on_call = lambda call: {"error": {"code": "conflict", "message": "busy"}}
     error = alice.ask("call", {"to": "user:bob", "method": "m"})["error"]
     assert error["code"] == "conflict" and "busy" in error["message"]
 

@@ -1,0 +1,170 @@
+"""What a client sees, whatever way it came in: the same sentences over every way that there is.
+
+`in process` is the list that unit tests use for a wire; it is allowed as long as it passes here too.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import pytest
+
+from tests.support.core import Core
+from tests.support.service import Service
+from tests.support.socketio_client import SocketIoClient
+from tests.support.waiting import eventually
+
+PUBLICATION_FIELDS = {"room", "event", "data", "from", "id", "offset", "at"}
+_numbers = itertools.count()
+
+
+class AnyClient(Protocol):
+    on_call: Callable[[dict[str, Any]], Any] | None
+
+    def ok(self, verb: str, **request: Any) -> dict[str, Any]: ...
+
+    def ask(self, verb: str, request: Any = None) -> dict[str, Any]: ...
+
+    def pushed(self, name: str) -> list[dict[str, Any]]: ...
+
+    @property
+    def publications(self) -> list[dict[str, Any]]: ...
+
+
+Connect = Callable[[str], AnyClient]
+
+
+@pytest.fixture(params=["in process", "Socket.IO over WebSocket", "Socket.IO over polling"])
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    if request.param == "in process":
+        yield Core().client
+        return
+    service: Service = request.getfixturevalue("service")
+    transport = "polling" if request.param.endswith("polling") else "websocket"
+    opened: list[SocketIoClient] = []
+
+    def connect(user: str) -> AnyClient:
+        opened.append(SocketIoClient(service.http, user=user, transport=transport))
+        return opened[-1]
+
+    yield connect
+    for client in opened:
+        client.client.disconnect()
+
+
+@pytest.fixture
+def room() -> str:
+    return f"contract-{next(_numbers)}"
+
+
+@pytest.fixture
+def alice(connect: Connect) -> AnyClient:
+    return connect(f"alice-{next(_numbers)}")
+
+
+@pytest.fixture
+def bob(connect: Connect) -> AnyClient:
+    return connect(f"bob-{next(_numbers)}")
+
+
+def sees(client: AnyClient, count: int) -> list[dict[str, Any]]:
+    eventually(lambda: len(client.publications) >= count)
+    return client.publications
+
+
+def name_of(client: AnyClient, room: str) -> str:
+    return str(client.ok("join", room=room)["members"][-1]["id"])
+
+
+def test_a_join_answers_all_that_the_contract_lists(alice: AnyClient, room: str) -> None:
+    answer = alice.ok("join", room=room)
+    assert set(answer) == {"ok", "epoch", "offset", "recovered", "publications", "latest", "members"}
+    assert (answer["offset"], answer["recovered"], answer["publications"], answer["latest"]) == (0, False, [], [])
+    (member,) = answer["members"]
+    assert set(member) == {"kind", "id", "info", "sessions"} and member["kind"] == "user"
+
+
+def test_everybody_sees_kept_publications_once_in_order_the_sender_too(
+    alice: AnyClient, bob: AnyClient, room: str
+) -> None:
+    alice.ok("join", room=room)
+    bob.ok("join", room=room)
+    for n in range(6):
+        (alice, bob)[n % 2].ok("publish", room=room, event="say", data={"n": n})
+    for client in (alice, bob):
+        seen = sees(client, 6)
+        assert [(p["data"]["n"], p["offset"]) for p in seen] == [(n, n + 1) for n in range(6)]
+        assert all(set(p) == PUBLICATION_FIELDS and p["event"] == "say" and p["room"] == room for p in seen)
+
+
+def test_binary_and_text_of_all_kinds_arrive_as_they_were(alice: AnyClient, bob: AnyClient, room: str) -> None:
+    values = [None, True, 0, -1.5, "", 'ä\n"\\', "\u2028", [], {}, {"deep": [[{"a": None}]]}, b"\x00\xff", {"b": [b""]}]
+    alice.ok("join", room=room)
+    bob.ok("join", room=room)
+    for value in values:
+        alice.ok("publish", room=room, event="value", data=value)
+    assert [p["data"] for p in sees(bob, len(values))] == values
+
+
+def test_volatile_and_latest_publications_have_no_offset(alice: AnyClient, bob: AnyClient, room: str) -> None:
+    alice.ok("join", room=room)
+    bob.ok("join", room=room)
+    for class_ in ("volatile", "latest"):
+        answer = alice.ok("publish", room=room, event="e", data=class_, **{"class": class_}, key="k")
+        assert answer["offset"] is None and answer["epoch"] and answer["id"]
+    assert [(p["data"], p["offset"]) for p in sees(bob, 2)] == [("volatile", None), ("latest", None)]
+
+
+def test_who_comes_back_is_told_what_it_missed(connect: Connect, alice: AnyClient, bob: AnyClient, room: str) -> None:
+    start = bob.ok("join", room=room)
+    alice.ok("join", room=room)
+    bob.ok("leave", room=room)
+    for n in range(3):
+        alice.ok("publish", room=room, event="say", data=n)
+    answer = bob.ok("join", room=room, since={"epoch": start["epoch"], "offset": start["offset"]})
+    assert answer["recovered"] is True and [p["data"] for p in answer["publications"]] == [0, 1, 2]
+    alice.ok("publish", room=room, event="say", data=3)
+    assert [p["data"] for p in sees(bob, 1)] == [3]
+
+
+def test_presence_is_pushed_when_somebody_comes_and_goes(alice: AnyClient, bob: AnyClient, room: str) -> None:
+    alice.ok("join", room=room)
+    name = name_of(bob, room)
+    member = {"kind": "user", "id": name, "info": None, "sessions": 1}
+    eventually(lambda: alice.pushed("presence") == [{"room": room, "action": "join", "member": member}])
+    bob.ok("leave", room=room)
+    eventually(lambda: [p["action"] for p in alice.pushed("presence")] == ["join", "leave"])
+
+
+def test_something_sent_to_a_user_arrives_there(alice: AnyClient, bob: AnyClient, room: str) -> None:
+    name = name_of(bob, room)
+    assert alice.ok("send", to=f"user:{name}", event="dm", data="psst")["delivered"] == 1
+    (seen,) = sees(bob, 1)
+    assert (seen["event"], seen["data"], seen["room"], seen["offset"]) == ("dm", "psst", None, None)
+
+
+def test_a_call_is_answered_or_fails_as_the_callee_says(alice: AnyClient, bob: AnyClient, room: str) -> None:
+    name = name_of(bob, room)
+    bob.on_call = lambda call: {"did": call["method"], "with": call["data"]}
+    assert alice.ok("call", to=f"user:{name}", method="add", data=[1])["data"] == {"did": "add", "with": [1]}
+    bob.on_call = lambda call: {"error": {"code": "forbidden", "message": "not you"}}
+    error = alice.ask("call", {"to": f"user:{name}", "method": "add"})["error"]
+    assert error["code"] == "forbidden" and "not you" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "request_", "code"),
+    [
+        ("fly", {}, "bad_request"),
+        ("join", {"room": "a/b"}, "invalid_room"),
+        ("publish", {"room": "r", "event": "e"}, "bad_request"),
+        ("publish", {"room": "not-joined", "event": "e", "data": 1}, "not_member"),
+        ("send", {"to": "user:nobody-here", "event": "e", "data": 1}, "not_online"),
+    ],
+)
+def test_a_refusal_has_the_contracts_shape(alice: AnyClient, verb: str, request_: dict[str, Any], code: str) -> None:
+    answer = alice.ask(verb, request_)
+    assert set(answer) == {"ok", "error"} and answer["ok"] is False
+    assert set(answer["error"]) == {"code", "message"} and answer["error"]["code"] == code
