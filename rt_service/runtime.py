@@ -19,7 +19,6 @@ with warnings.catch_warnings():  # eventlet tells every importer that it is in m
     import eventlet
     import eventlet.event
     import eventlet.hubs
-    import eventlet.queue
     import eventlet.semaphore
     import eventlet.tpool
     import eventlet.websocket
@@ -153,9 +152,6 @@ class Waiter:
             return self._event.wait()
 
 
-Queue = eventlet.queue.Queue  # what Engine.IO expects a queue to be
-
-
 class Mailbox:
     """A bounded queue with one reader, which takes everything that is there at once."""
 
@@ -238,10 +234,12 @@ def listen(host: str, port: int, backlog: int) -> socket.socket:
 class HttpServer:
     """Speaks HTTP on accepted sockets. Tracebacks stay here; eventlet's access log is off."""
 
-    def __init__(self, listener: socket.socket, app: Any, keepalive_s: float) -> None:
+    def __init__(self, listener: socket.socket, app: Any, protocol: type, keepalive_s: float) -> None:
+        """`protocol` is a subclass of eventlet.wsgi.HttpProtocol."""
         self._server = eventlet.wsgi.Server(
-            listener, listener.getsockname(), app, log_output=False, debug=False, keepalive=keepalive_s
-        )
+            listener, listener.getsockname(), app, protocol=protocol, log_output=False, debug=False,
+            keepalive=keepalive_s,
+        )  # fmt: skip
 
     def serve(self, sock: socket.socket, address: Any) -> None:
         """Serve one connection until it ends."""

@@ -54,6 +54,9 @@ class Server(Section):
 class SocketIo(Section):
     ping_interval_s: Seconds = Field(25.0, description="seconds between pings to a client")
     ping_timeout_s: Seconds = Field(20.0, description="seconds a client has to answer a ping")
+    per_message_deflate: bool = Field(
+        False, description="compress WebSocket messages for clients that ask; costs CPU and memory for each of them"
+    )
 
 
 class EngineSection(Section):
@@ -76,6 +79,7 @@ class Limits(Section):
     rooms_per_session: Positive = Field(100, description="rooms one session may be in")
     sessions_per_identity: Positive = Field(50, description="open sessions of one identity")
     waiting_bytes: Positive = Field(1_048_576, description="bytes that may wait for one slow session")
+    attachments: Positive = Field(64, description="binary parts of one Socket.IO message")
     join_first_s: Seconds = Field(10.0, description="seconds a connection has to join a first namespace")
     presence_members: Positive = Field(
         200, description="members of a room up to which presence is pushed; join answers at most so many"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from rt_service.core.errors import NotOnline, TooManyRequests, Unavailable
 from rt_service.core.model import Identity, Position, Publication, PublicationClass
-from rt_service.core.ports import Clock, Engine, Member, Page, Receipt, Tap
+from rt_service.core.ports import Clock, Engine, Member, Page, Receipt, Tap, Wire
 from rt_service.core.presence import Presence
 from rt_service.core.recovery import Recovered, pushed_until, recover, remaining
 from rt_service.core.rooms import Membership, Rooms
@@ -77,7 +77,7 @@ class Hub:
         if fresh and len(session.rooms) >= self._bounds.rooms_per_session:
             raise TooManyRequests(f"this session is in {len(session.rooms)} rooms, the most it may be in")
         membership = self.enter(session, room)
-        membership.hold()
+        self.rooms.hold(session, room)
         try:
             page = self._engine.read(session.namespace, room, since, self._bounds.history)
             latest = self._engine.latest(session.namespace, room)
@@ -100,11 +100,8 @@ class Hub:
 
     def release(self, session: Session, room: str) -> None:
         """Send what was held since `join`; what is published from now on is sent at once."""
-        membership = self.rooms.members(session.namespace, room).get(session)
-        if membership is not None and membership.held is not None:
-            transport = session.transport
-            for publication in membership.release():
-                transport.put(transport.codec.publication(publication), publication.class_, publication.key)
+        for publication in self.rooms.release(session, room):
+            _send(session, publication)
 
     def enter(self, session: Session, room: str) -> Membership:
         """Make `session` a member without a word of history, as an application's own `join_room` does."""
@@ -150,14 +147,12 @@ class Hub:
             self._metrics.presence_not_pushed.inc()
             return
         body = {"room": room, "action": action, "member": member.as_dict()}
-        frames: dict[Any, Any] = {}
+        outboxes: dict[Wire, list[Any]] = {}
         for session in self.rooms.members(namespace, room):
-            if session.identity == member.identity:
-                continue
-            codec = session.transport.codec
-            if codec not in frames:
-                frames[codec] = codec.push(namespace, "presence", body)
-            session.transport.put(frames[codec], PublicationClass.KEPT, None)
+            if session.identity != member.identity:
+                outboxes.setdefault(session.transport.wire, []).append(session.transport.outbox)
+        for wire, those in outboxes.items():
+            wire.broadcast(those, wire.push(namespace, "presence", body))
 
     # -- publications
 
@@ -186,17 +181,13 @@ class Hub:
     def deliver(self, publication: Publication) -> None:
         """Send it to every member on this node; the engine calls this, in offset order. Nothing in here blocks."""
         assert publication.room is not None
-        members = self.rooms.members(publication.namespace, publication.room)
-        frames: dict[Any, Any] = {}
-        for session, membership in list(members.items()):
-            if membership.held is not None:
+        room = self.rooms.get(publication.namespace, publication.room)
+        if room is not None:
+            for wire, lane in room.lanes.items():
+                wire.broadcast(lane.values(), wire.publication(publication), publication)
+            for membership in room.holding.values():
                 membership.keep(publication, self._bounds.waiting_bytes)
-                continue
-            codec = session.transport.codec
-            if codec not in frames:
-                frames[codec] = codec.publication(publication)
-            session.transport.put(frames[codec], publication.class_, publication.key)
-        self._metrics.deliveries.labels(publication.namespace).inc(len(members))
+            self._metrics.deliveries.labels(publication.namespace).inc(len(room.members))
         for tap in self.taps:
             tap(publication)
 
@@ -210,8 +201,7 @@ class Hub:
         if not sessions:
             raise NotOnline(f"{to} is not online")
         for session in sessions:
-            frame = session.transport.codec.publication(publication)
-            session.transport.put(frame, publication.class_, publication.key)
+            _send(session, publication)
         return len(sessions)
 
     # -- looking
@@ -227,3 +217,8 @@ class Hub:
     def in_use(self, namespace: str, room: str) -> bool:
         """Whether somebody is in a room."""
         return bool(self.rooms.members(namespace, room)) or self.presence.count(namespace, room) > 0
+
+
+def _send(session: Session, publication: Publication) -> None:
+    wire = session.transport.wire
+    wire.broadcast((session.transport.outbox,), wire.publication(publication), publication)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from rt_service.core.model import Identity, Position, Publication, PublicationClass
+from rt_service.core.model import Identity, Position, Publication
 
 
 class Clock(Protocol):
@@ -78,29 +78,34 @@ class Engine(Protocol):
         """None, or one line that says what is wrong."""
 
 
-class Codec(Protocol):
-    """One wire format. What it returns is shared by every session of that format and never changed."""
+class Wire(Protocol):
+    """One wire format, and how its frames reach the outboxes of its sessions. Nothing here blocks."""
 
-    def publication(self, publication: Publication) -> Any: ...
+    def publication(self, publication: Publication) -> Any:
+        """A frame. It is shared by every session of this wire and never changed."""
 
     def push(self, namespace: str, name: str, body: dict[str, Any]) -> Any:
-        """A push that is no publication: `presence` or `closing`."""
+        """The frame of a push that is no publication: `presence` or `closing`."""
+
+    def broadcast(self, outboxes: Iterable[Any], frame: Any, publication: Publication | None = None) -> None:
+        """Queue a frame in every outbox. Past an outbox's bound the publication's class says whether it is dropped,
+        replaces an older one, or ends the session; the session's tables are not changed before this returns."""
 
 
 class Transport(Protocol):
-    """The wire of one session. Nothing here blocks."""
+    """How one session is spoken to. Nothing here blocks."""
 
     @property
-    def codec(self) -> Codec:
-        """The wire format; sessions of one format share its frames."""
+    def wire(self) -> Wire: ...
 
-    def put(self, frame: Any, class_: PublicationClass, key: str | None) -> None:
-        """Queue a frame of `codec`; past the bound it is dropped, replaces an older one, or ends the session."""
+    @property
+    def outbox(self) -> Any:
+        """What `wire.broadcast` takes; the same as long as the session lives."""
 
     def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> None:
         """Push a `call` and hand the client's answer to `answered`."""
 
-    def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int | None = None) -> None:
+    def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int = 0) -> None:
         """Push `closing`, then end the session."""
 
 

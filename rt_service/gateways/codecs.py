@@ -2,52 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-import orjson
-from engineio import packet as eio
-from socketio import packet as sio
-
 from rt_service.core.model import Publication, PublicationClass
+from rt_service.gateways.engineio import frames, packets
+from rt_service.gateways.engineio.loop import Loop
+from rt_service.gateways.engineio.outbox import Outbox
 
 
-class Json:
-    """orjson behind the names that python-socketio asks for: strict, and bytes from the start."""
+class SocketIoWire:
+    """Socket.IO v5 in Engine.IO v4 in WebSocket frames; a polling client's are taken apart again when it polls."""
 
-    @staticmethod
-    def dumps(value: Any, **_: Any) -> str:
-        return orjson.dumps(value).decode()
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
 
-    loads = staticmethod(orjson.loads)
-
-
-class LatestPacket(eio.Packet):
-    """A packet that a newer one of the same `key` may replace while it waits."""
-
-    key: tuple[str, str | None, str] | None = None
-
-
-class SocketIoCodec:
-    """Socket.IO v5 in Engine.IO v4: a list of Engine.IO packets, more than one where there is binary in it."""
-
-    def publication(self, publication: Publication) -> list[eio.Packet]:
+    def publication(self, publication: Publication) -> bytes:
         if publication.binary:
-            return self.event(publication.namespace, publication.event, publication.as_dict())
-        text = f'{_head(publication.namespace)}["{publication.event}",{publication.json.decode()}]'
-        if publication.class_ is not PublicationClass.LATEST or publication.key is None:
-            return [eio.Packet(eio.MESSAGE, text)]
-        packet = LatestPacket(eio.MESSAGE, text)
-        packet.key = (publication.namespace, publication.room, publication.key)
-        return [packet]
+            return packets.frame(packets.EVENT, publication.namespace, [publication.event, publication.as_dict()])
+        head = packets.head(packets.EVENT, publication.namespace)
+        return frames.text(b'%s["%s",%s]' % (head, publication.event.encode(), publication.json))
 
-    def push(self, namespace: str, name: str, body: dict[str, Any]) -> list[eio.Packet]:
-        return self.event(namespace, name, body)
+    def push(self, namespace: str, name: str, body: dict[str, Any]) -> bytes:
+        return packets.frame(packets.EVENT, namespace, [name, body])
 
-    def event(self, namespace: str, name: str, body: Any, id: int | None = None) -> list[eio.Packet]:
-        """An event with one argument; `id` asks for an acknowledgement."""
-        parts = sio.Packet(sio.EVENT, namespace=namespace, data=[name, body], id=id).encode()
-        return [eio.Packet(eio.MESSAGE, part) for part in (parts if isinstance(parts, list) else [parts])]
-
-
-def _head(namespace: str) -> str:
-    return "2" if namespace == "/" else f"2{namespace},"
+    def broadcast(self, outboxes: Iterable[Outbox], frame: bytes, publication: Publication | None = None) -> None:
+        if publication is None or publication.class_ is PublicationClass.KEPT:
+            self._loop.broadcast(outboxes, frame)
+        elif publication.class_ is PublicationClass.LATEST:
+            key = (publication.namespace, publication.room, publication.key)
+            self._loop.offer(outboxes, frame, key)
+        else:
+            self._loop.offer(outboxes, frame, None)

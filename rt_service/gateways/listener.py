@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 from rt_service import log, runtime
+from rt_service.gateways.engineio.http import HttpProtocol
 from rt_service.metrics import Metrics
 
 KEEPALIVE_S = 75.0
@@ -20,7 +21,7 @@ _FULL = (
 class Listener:
     def __init__(self, sock: socket.socket, app: Any, metrics: Metrics, max_connections: int) -> None:
         self._socket: socket.socket | None = sock
-        self._http = runtime.HttpServer(sock, app, KEEPALIVE_S)
+        self._http = runtime.HttpServer(sock, app, HttpProtocol, KEEPALIVE_S)
         self._metrics = metrics
         self._max_connections = max_connections
         self._open = 0

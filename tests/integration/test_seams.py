@@ -71,7 +71,7 @@ def test_an_applications_own_handlers_and_rooms_share_the_hubs_rooms() -> None:
 
     core = Core()
     alice = core.client("alice")
-    manager = HubManager(core.hub, core.api, lambda sid, namespace: None)
+    manager = HubManager(core.hub, lambda sid, namespace: None)
     manager.set_server(flask_socketio.SocketIO(Flask(__name__), async_mode="threading").server)
     manager.basic_enter_room(alice.session.sid, "/chat", "lobby")
     assert isinstance(core.hub, Hub)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rt_service.api import Api, ApiBounds
 from rt_service.auth.policy import OpenPolicy
 from rt_service.core.hub import Hub, HubBounds
-from rt_service.core.model import Publication, PublicationClass
+from rt_service.core.model import Publication
 from rt_service.core.ports import Engine
 from rt_service.core.session import Session
 from rt_service.core.stream import StreamBounds
@@ -20,8 +20,8 @@ from tests.support.clock import ManualClock
 NAMESPACES = ("/chat", "/game", "/iot")
 
 
-class PlainCodec:
-    """A wire format for tests: a publication is its dictionary."""
+class PlainWire:
+    """A wire format for tests: a publication is its dictionary, an outbox a list."""
 
     def publication(self, publication: Publication) -> dict[str, Any]:
         return publication.as_dict()
@@ -29,26 +29,28 @@ class PlainCodec:
     def push(self, namespace: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
         return {"push": name, **body}
 
+    def broadcast(
+        self, outboxes: Iterable[list[Any]], frame: dict[str, Any], publication: Publication | None = None
+    ) -> None:
+        for outbox in outboxes:
+            outbox.append(frame)
+
 
 class ListTransport:
-    """A wire whose far end reads everything at once: what was sent stands in `sent`."""
+    """A wire whose far end reads everything at once: what was sent stands in `outbox`."""
 
-    codec = PlainCodec()
+    wire = PlainWire()
 
     def __init__(self) -> None:
-        self.sent: list[dict[str, Any]] = []
+        self.outbox: list[dict[str, Any]] = []
         self.on_call: Callable[[dict[str, Any]], Any] | None = None
         self.closed: dict[str, Any] | None = None
-
-    def put(self, frame: dict[str, Any], class_: PublicationClass, key: str | None) -> None:
-        if self.closed is None:
-            self.sent.append(frame)
 
     def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> None:
         if self.on_call is not None:
             answered(self.on_call(body))
 
-    def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int | None = None) -> None:
+    def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int = 0) -> None:
         self.closed = self.closed or {"code": code, "message": message, "reconnect": reconnect}
 
 
@@ -101,14 +103,14 @@ class Client:
 
     @property
     def publications(self) -> list[dict[str, Any]]:
-        return [frame for frame in self.transport.sent if "push" not in frame]
+        return [frame for frame in self.transport.outbox if "push" not in frame]
 
     def pushed(self, name: str) -> list[dict[str, Any]]:
         return [{k: v for k, v in frame.items() if k != "push"} for frame in self.pushes if frame["push"] == name]
 
     @property
     def pushes(self) -> list[dict[str, Any]]:
-        return [frame for frame in self.transport.sent if "push" in frame]
+        return [frame for frame in self.transport.outbox if "push" in frame]
 
     def data(self) -> list[Any]:
         return [frame["data"] for frame in self.publications]

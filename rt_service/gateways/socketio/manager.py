@@ -1,102 +1,42 @@
-"""The `client_manager` of python-socketio: its seam to whoever keeps connections and rooms."""
+"""python-socketio's view of the hub: connections are listed here, rooms and their members are the hub's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import socketio
-
-from rt_service.api import Api
 from rt_service.core import names
 from rt_service.core.hub import Hub
 from rt_service.core.session import Session
+from rt_service.gateways.engineio.manager import Connections
 
 
-class HubManager(socketio.Manager):
-    """python-socketio's view of the hub: connections are listed here, rooms and their members are the hub's."""
+class HubManager(Connections):
+    """The `client_manager` of the Socket.IO server: an application's own `join_room` and the verb `join` are the same."""
 
-    def __init__(self, hub: Hub, api: Api, connected: Callable[[str, str], None]) -> None:
+    def __init__(self, hub: Hub, connected: Callable[[str, str], None]) -> None:
         """`connected(sid, namespace)` is called when a client has been told that it is."""
         super().__init__()
-        self._told = connected
         self._hub = hub
-        self._api = api
-        self._eio_sids: dict[tuple[str, str], str] = {}  # (namespace, sid) -> Engine.IO sid
-        self._sids: dict[tuple[str, str], str] = {}  # (namespace, Engine.IO sid) -> sid
-        self._connected: set[tuple[str, str]] = set()  # (namespace, sid)
+        self._told = connected
 
-    # -- connections
+    def connect(self, sid: str, namespace: str) -> str | None:
+        connected = super().connect(sid, namespace)
+        if connected is not None:
+            self._told(connected, namespace)
+        return connected
 
-    def get_namespaces(self) -> list[str]:
-        return list({namespace for namespace, _ in self._eio_sids})
+    def sids_in(self, namespace: str, room: str | None) -> Iterable[str]:
+        if room is None:
+            return self._connected.get(namespace, ())
+        if self.is_sid_room(namespace, room):
+            return (room,)
+        return [session.sid for session in self._hub.rooms.members(namespace, room)]
 
-    def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
-        if (namespace, eio_sid) in self._sids:
-            return None
-        sid: str = self.server.eio.generate_id()
-        self._eio_sids[namespace, sid] = eio_sid
-        self._sids[namespace, eio_sid] = sid
-        return sid
-
-    def connect(self, sid: str, namespace: str) -> str:
-        self._connected.add((namespace, sid))
-        self._told(sid, namespace)
-        return sid
-
-    def is_connected(self, sid: str, namespace: str) -> bool:
-        return (namespace, sid) in self._connected
-
-    def sid_from_eio_sid(self, eio_sid: str, namespace: str) -> str | None:
-        return self._sids.get((namespace, eio_sid))
-
-    def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
-        return self._eio_sids.get((namespace, sid))
-
-    def namespaces_of(self, eio_sid: str) -> list[str]:
-        return [namespace for namespace, one in self._sids if one == eio_sid]
-
-    def pre_disconnect(self, sid: str, namespace: str) -> str | None:
-        self._connected.discard((namespace, sid))
-        return self._eio_sids.get((namespace, sid))
-
-    def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
-        self._connected.discard((namespace, sid))
-        eio_sid = self._eio_sids.pop((namespace, sid), None)
-        if eio_sid is not None:
-            self._sids.pop((namespace, eio_sid), None)
-        self.callbacks.pop(sid, None)
+    def leave_all(self, sid: str, namespace: str) -> None:
         session = self._hub.sessions.get(sid)
         if session is not None:
-            self._api.disconnect(session)
-
-    # -- rooms
-
-    @property
-    def rooms(self) -> Mapping[str, Any]:
-        """Namespaces with somebody in them; python-socketio asks it only whether there is one."""
-        return dict.fromkeys(self.get_namespaces())
-
-    @rooms.setter
-    def rooms(self, value: Any) -> None:
-        """BaseManager sets its own table here; there is only one, the hub's."""
-
-    def is_sid_room(self, namespace: str, room: str) -> bool:
-        return (namespace, room) in self._eio_sids
-
-    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
-        rooms = room if isinstance(room, (list, tuple, set)) else [room]
-        for sid in dict.fromkeys(sid for one in rooms for sid in self._sids_in(namespace, one)):
-            eio_sid = self._eio_sids.get((namespace, sid))
-            if eio_sid is not None:
-                yield sid, eio_sid
-
-    def _sids_in(self, namespace: str, room: str | None) -> list[str]:
-        if room is None:
-            return [sid for ns, sid in self._connected if ns == namespace]
-        if self.is_sid_room(namespace, room):
-            return [room]
-        return [session.sid for session in self._hub.rooms.members(namespace, room)]
+            self._hub.close(session)
 
     def basic_enter_room(self, sid: str, namespace: str, room: str, eio_sid: str | None = None) -> None:
         if sid != room:
@@ -112,6 +52,15 @@ class HubManager(socketio.Manager):
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
         session = self._hub.sessions.get(sid)
         return [sid, *session.rooms] if session is not None else []
+
+    @property
+    def rooms(self) -> dict[str, dict[Any, Any]]:
+        """Who is connected, in the shape that python-socketio's own manager has."""
+        return {namespace: {None: sids} for namespace, sids in self._connected.items()}
+
+    @rooms.setter
+    def rooms(self, value: Any) -> None:
+        """BaseManager sets a table of its own here; there is only one, the hub's."""
 
     def _session(self, sid: str) -> Session:
         session = self._hub.sessions.get(sid)

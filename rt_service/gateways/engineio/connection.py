@@ -1,0 +1,386 @@
+"""One Engine.IO connection (protocol v4): long polling, a WebSocket, or the one upgraded to the other.
+
+Whatever the transport, what is to be sent goes through one outbox. A WebSocket takes it at the end of each turn of the
+loop; a polling client is a reader that takes what waits whenever it polls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import engineio.packet
+import engineio.socket
+from eventlet.event import Event
+from eventlet.hubs import get_hub
+
+from rt_service.gateways.engineio import frames, payload
+from rt_service.gateways.engineio.farewell import LINGER_S, Farewell
+from rt_service.gateways.engineio.frames import Message
+from rt_service.gateways.engineio.loop import WOULD_BLOCK
+from rt_service.gateways.engineio.outbox import Blocked, Closed, Outbox
+from rt_service.gateways.engineio.wire import GONE, Wire
+
+INBOX_BYTES = 1 << 20  # of messages that wait behind a handler; then reading pauses
+PING, NOOP, CLOSE = frames.text(b"2"), frames.text(b"6"), frames.text(b"1")
+_GONE: Message = (-1, b"")  # stands in the inbox where the client went
+
+
+class PacketError(Exception):
+    """What the client sent is no packet; the connection is closed."""
+
+
+class Connection(engineio.socket.Socket):
+    def __init__(self, server: Any, sid: str) -> None:
+        # The base class makes a queue and starts greenlets; nothing of that is needed.
+        self.server = server
+        self.sid = sid
+        self.connected = self.upgrading = self.upgraded = self.closing = self.closed = False
+        self.beat = 0
+        self.namespaces = 0  # for Socket.IO: how many were asked for
+        self.attached: dict[str, Any] = {}  # for whoever is on top: what it has in each namespace
+        self.attachments: Any = None  # for Socket.IO: a packet that waits for its binary parts
+        self.handlers = 0  # for Socket.IO: how many run in greenlets of their own
+        self.waiting = 0
+        self.max_waiting: int = server.max_waiting
+        self.places: dict[Hashable, int] | None = None
+        self.out: Outbox = Blocked()
+        self.out.owner, self.out.send = self, self._send_to_poll
+        self._data = b""  # frames of which `_sent` bytes are sent
+        self._sent = 0
+        self._wire: Wire | None = None
+        self._poll: Event | None = None
+        self._inbox: list[Message] | None = None  # None: nobody is serving
+        self._inbox_bytes = 0
+        self._paused = False
+        self._over = False  # the application was told that it ended
+        self._broken = False  # it sent what is no packet
+        self._session: dict[str, Any] | None = None
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """Whatever the application keeps with this connection."""
+        if self._session is None:
+            self._session = {}
+        return self._session
+
+    @session.setter
+    def session(self, value: dict[str, Any]) -> None:
+        self._session = value
+
+    # -- sending
+
+    def send(self, pkt: engineio.packet.Packet) -> None:
+        """Queue an Engine.IO packet."""
+        encoded = pkt.encode()
+        binary = isinstance(encoded, bytes)
+        self.send_frame(frames.frame(frames.BINARY, encoded) if binary else frames.text(encoded.encode()))
+
+    def send_frame(self, frame: bytes) -> None:
+        """Queue one or more whole WebSocket frames."""
+        self.server.loop.send(self.out, frame)
+
+    def block(self, data: bytes, sent: int) -> None:
+        """Only `sent` bytes of `data` were taken: keep the rest, and count from now on."""
+        out = self.out
+        out.clear()
+        self._data, self._sent = data, sent
+        self.waiting = len(data) - sent
+        out.__class__ = Blocked
+        if self._wire is not None:
+            self._wire.wait_writable()
+
+    def writable(self) -> None:
+        """The socket takes data again."""
+        assert self._wire is not None
+        if self._sent >= len(self._data):
+            self._data, self._sent = self._joined(), 0
+        try:
+            sent = self._wire.send(memoryview(self._data)[self._sent :])
+        except WOULD_BLOCK:
+            return
+        except OSError:
+            self.lost()
+            return
+        self._sent += sent
+        self.waiting -= sent
+        if self._sent >= len(self._data) and not list.__len__(self.out):
+            self._unblock()
+
+    def _joined(self) -> bytes:
+        """Everything that waits in the outbox, taken out of it."""
+        data = b"".join(list.copy(self.out))
+        self.out.clear()
+        self.places = None
+        if self._wire is not None and self._wire.deflater is not None:
+            data = self._wire.deflater.deflate(data)
+            self.waiting = len(data)
+        return data
+
+    def _unblock(self) -> None:
+        assert self._wire is not None
+        self._data, self._sent, self.waiting = b"", 0, 0
+        self._wire.sent_all()
+        if type(self.out) is Blocked:
+            self.out.__class__ = Outbox
+
+    def _send_deflated(self, data: bytes) -> int:
+        """What an outbox sends with where the client asked for compression."""
+        assert self._wire is not None and self._wire.deflater is not None
+        compressed = self._wire.deflater.deflate(data)
+        try:
+            sent = self._wire.send(compressed)
+        except WOULD_BLOCK:
+            sent = 0
+        if sent < len(compressed):
+            self.block(compressed, sent)
+        return len(data)
+
+    def overflowed(self) -> None:
+        """More waits than may: forget all but the rest of a frame that is half sent, and tell the server."""
+        if self.closing:
+            return
+        self.closing = True
+        self._cut_to_frame()
+        self.out.clear()
+        self.places, self.waiting = None, len(self._data) - self._sent
+        self.server.loop.spawn(self.server.too_slow, self)
+
+    def _cut_to_frame(self) -> None:
+        if not self._sent:
+            self._data = b""
+        for _, _, end in frames.unframe(self._data):
+            if end >= self._sent:
+                self._data = self._data[:end]
+                return
+
+    def dropped(self, reason: str) -> None:
+        """See `outbox.Owner`."""
+        self.server.dropped(reason)
+
+    def ping(self) -> None:
+        """See `heartbeat.Patient`."""
+        self.send_frame(PING)
+
+    # -- receiving
+
+    def received(self, messages: list[Message]) -> None:
+        """Called in the hub's greenlet: what cannot block is done here, the rest by `_serve`, in order."""
+        for message in messages:
+            if message == b"3" or type(message) is tuple:
+                messages = [one for one in messages if not self._is_control(one)]
+                break
+        if not messages:
+            return
+        if self._inbox is None:
+            self._inbox = []
+            self.server.loop.run(self._serve, messages)
+            return
+        self._inbox += messages
+        self._inbox_bytes += sum(map(len, messages))
+        if self._inbox_bytes > INBOX_BYTES and self._wire is not None:
+            self._paused = True
+            self._wire.pause()
+
+    def _is_control(self, message: Message) -> bool:
+        """Whether it is a pong, or a control frame that is answered here."""
+        if message == b"3":
+            self.server.heartbeats.start(self)
+            return True
+        if type(message) is tuple and message[0] == frames.PING:
+            self.send_frame(frames.frame(frames.PONG, message[1]))
+        return type(message) is tuple and message[0] in (frames.PING, frames.PONG)
+
+    def _serve(self, messages: list[Message]) -> None:
+        """Handle messages one after the other, and those that come meanwhile."""
+        while messages:
+            for message in messages:
+                self._handle(message)
+            messages, self._inbox, self._inbox_bytes = self._inbox or [], [], 0
+            if self._paused and self._wire is not None:
+                self._paused = False
+                self._wire.resume()
+        self._inbox = None
+
+    def _handle(self, message: Message) -> None:
+        if self.closed:
+            return
+        try:
+            if type(message) is tuple:
+                self._handle_other(*message)
+            elif message[:1] == b"4":
+                self.server.on_text(self, message)
+            elif message == b"1":
+                self._end(self.server.reason.CLIENT_DISCONNECT)
+            elif message != b"6":
+                raise PacketError("an Engine.IO packet that a client does not send here")
+        except PacketError as error:
+            self._broken = True
+            self.server.on_closed(self, "violation", str(error))
+            self._end(self.server.reason.TRANSPORT_ERROR, frames.close(frames.PROTOCOL_ERROR, str(error)))
+
+    def _handle_other(self, opcode: int, body: bytes) -> None:
+        if opcode == frames.BINARY:
+            self.server.on_binary(self, body)
+        elif opcode == frames.CLOSE:
+            self._end(self.server.reason.TRANSPORT_CLOSE, frames.frame(frames.CLOSE, body[:2]))
+        else:
+            self._end(self.server.reason.TRANSPORT_CLOSE)
+
+    # -- ending
+
+    def lost(self, code: int = GONE, reason: str = "") -> None:
+        """The WebSocket is gone, or broke its protocol; what came before is still handled."""
+        wire, self._wire = self._wire, None
+        if wire is None:
+            return
+        self.out.__class__ = Closed
+        self.out.clear()
+        if code == GONE:
+            wire.close()
+        else:
+            self.server.on_closed(self, "violation", reason)
+            Farewell(wire, frames.close(code, reason) if self._sent >= len(self._data) else b"", deaf=True)
+        if self._inbox is None:
+            self._inbox = []
+            self.server.loop.spawn(self._serve, [_GONE])
+        else:
+            self._inbox.append(_GONE)
+
+    def ping_timed_out(self) -> None:
+        """See `heartbeat.Patient`."""
+        self.server.loop.spawn(self._end, self.server.reason.PING_TIMEOUT)
+
+    def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
+        """End the connection: what waits is still sent, unless `abort`."""
+        self._end(reason or self.server.reason.SERVER_DISCONNECT, None if abort else frames.close(frames.NORMAL))
+
+    def _end(self, reason: str, last: bytes | None = None) -> None:
+        """Tell the application, then the client. May block in the application's handler."""
+        if self.closed or self._over:
+            return
+        self._over = self.closing = True
+        self.server.heartbeats.stop(self)
+        self.server._trigger_event("disconnect", self.sid, reason, run_async=False)
+        self.closed = True
+        if self._wire is not None:
+            self._say(last)
+        elif self.upgraded:
+            self.server.forget(self)
+        else:
+            self._end_polling(last is not None, b"6" if reason == self.server.reason.CLIENT_DISCONNECT else b"1")
+
+    def _say(self, last: bytes | None) -> None:
+        """Send what waits and `last`, and leave the wire."""
+        wire, self._wire = self._wire, None
+        assert wire is not None
+        waiting = self._data[self._sent :] + (b"" if last is None else b"".join(list.copy(self.out)))
+        if wire.deflater is not None and last is not None:
+            waiting = self._data[self._sent :] + wire.deflater.deflate(b"".join(list.copy(self.out)))
+        self.out.__class__ = Closed
+        self.out.clear()
+        self.server.forget(self)
+        Farewell(wire, waiting + (last or frames.close(frames.NORMAL)))
+
+    # -- long polling; these run in the greenlet of the request
+
+    def poll(self) -> bytes | None:
+        """What the client is sent for this poll, once there is something. None: it may not poll now."""
+        if self.upgrading:
+            return b"6"
+        if self._poll is not None:
+            self._answer(b"1")
+            self._end(self.server.reason.TRANSPORT_ERROR)
+            return None
+        if self._sent < len(self._data) or list.__len__(self.out):
+            return self._take()
+        if self.closed:
+            return None
+        self._poll = Event()
+        self.out.__class__ = Outbox
+        return self._poll.wait()  # type: ignore[no-any-return]
+
+    def post(self, body: bytes) -> bool:
+        """Handle the packets of a POST; whether it was one. Answers once they are handled."""
+        try:
+            messages = payload.decode(body)
+        except payload.PayloadError as error:
+            self.server.on_closed(self, "violation", str(error))
+            self._end(self.server.reason.TRANSPORT_ERROR)
+            return False
+        messages = [message for message in messages if not self._is_control(message)]
+        if self._inbox is not None:
+            self._inbox += messages
+        else:
+            self._inbox = []
+            self._serve(messages)
+        return not self._broken
+
+    def _take(self) -> bytes:
+        """As many packets as one poll takes, from what waits."""
+        if self._sent >= len(self._data):
+            self._data, self._sent = self._joined(), 0
+        packets, taken = payload.encode(memoryview(self._data)[self._sent :])
+        self._sent += taken
+        self.waiting -= taken
+        if self.closed and self._sent >= len(self._data):
+            self.server.forget(self)
+        return packets
+
+    def _send_to_poll(self, data: bytes) -> int:
+        """What an outbox sends with while the client polls: it takes as much as one poll, and then waits again."""
+        packets, taken = payload.encode(data)
+        self.out.__class__ = Blocked
+        if taken < len(data):
+            self.block(data, taken)
+        self._answer(packets)
+        return len(data)
+
+    def _answer(self, packets: bytes) -> None:
+        poll, self._poll = self._poll, None
+        if poll is not None:
+            self.out.__class__ = Blocked if type(self.out) is Outbox else type(self.out)
+            poll.send(packets)
+
+    def _end_polling(self, polite: bool, last: bytes) -> None:
+        """Answer the poll that waits; without one, keep the last words for the next one, for a little while."""
+        self.server.loop.flush()
+        if polite and self._poll is None:
+            list.append(self.out, CLOSE)
+            get_hub().schedule_call_global(LINGER_S, self.server.forget, self)
+            return
+        self._answer(last)
+        self.out.__class__ = Closed
+        self.out.clear()
+        self.server.forget(self)
+
+    # -- WebSocket
+
+    def open(self, wire: Wire, first: bytes = b"") -> None:
+        """A WebSocket that was one from the start."""
+        self.connected = True
+        self._adopt(wire)
+        wire.start(self, first)
+
+    def upgrade(self, wire: Wire, messages: list[Message]) -> None:
+        """A WebSocket that takes over from polling; `messages` is what came behind the upgrade packet."""
+        self._answer(b"6")
+        self.upgrading = False
+        self._adopt(wire)
+        wire.receiver = self
+        if messages:
+            self.received(messages)
+
+    def _adopt(self, wire: Wire) -> None:
+        self._wire = wire
+        self.upgraded = True
+        self.out.send = wire.send if wire.deflater is None else self._send_deflated
+        if self._sent < len(self._data) or list.__len__(self.out):
+            wire.wait_writable()
+        else:
+            self._unblock()
+
+    def release_poll(self) -> None:
+        """A WebSocket is being tried: end the poll that waits, so that the client can pause polling."""
+        self.upgrading = True
+        self._answer(b"6")

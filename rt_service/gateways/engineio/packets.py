@@ -1,0 +1,147 @@
+"""Socket.IO packets (protocol v5) as bytes: read strictly, written as WebSocket frames. No I/O."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import orjson
+
+from rt_service.gateways.engineio import frames
+
+CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
+_TYPES = {b"%d" % number: number for number in range(7)}
+
+
+class Malformed(Exception):
+    """What a client sent is no Socket.IO packet."""
+
+
+class Packet(NamedTuple):
+    """`data` is the payload as Python values; `attachments` how many binary parts are to follow."""
+
+    type: int
+    namespace: str
+    id: int | None
+    data: Any
+    attachments: int = 0
+
+
+def parse(message: bytes, most_attachments: int) -> Packet:
+    """Read a packet out of an Engine.IO message, `4` included.
+
+    Raises:
+        Malformed: it is none.
+    """
+    kind = _TYPES.get(message[1:2])
+    if kind is None:
+        raise Malformed("there is no such packet type")
+    at, attachments = 2, 0
+    if kind >= BINARY_EVENT:
+        dash = message.find(b"-", 2, 14)
+        attachments = _number(message[2:dash]) if dash > 0 else 0
+        if not 0 < attachments <= most_attachments:
+            raise Malformed(f"a packet has 1 to {most_attachments} attachments")
+        at = dash + 1
+    namespace, at = _namespace(message, at)
+    end = at
+    while message[end : end + 1].isdigit():
+        end += 1
+    packet_id = _number(message[at:end]) if end > at else None
+    data = _payload(message[end:])
+    _check(kind, packet_id, data)
+    return Packet(kind, namespace, packet_id, data, attachments)
+
+
+def _namespace(message: bytes, at: int) -> tuple[str, int]:
+    if message[at : at + 1] != b"/":
+        return "/", at
+    comma = message.find(b",", at)
+    end = comma if comma >= 0 else len(message)
+    name = message[at:end].partition(b"?")[0]
+    return name.decode(), end + 1
+
+
+def _number(digits: bytes) -> int:
+    if not digits.isdigit() or len(digits) > 15:
+        raise Malformed("a number is missing or too long")
+    return int(digits)
+
+
+def _payload(text: bytes) -> Any:
+    if not text:
+        return None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"the payload is not JSON: {error}") from None
+
+
+def _check(kind: int, packet_id: int | None, data: Any) -> None:
+    """Only what the protocol allows: an event is a list that begins with its name, an acknowledgement a list."""
+    if kind in (EVENT, BINARY_EVENT):
+        good = type(data) is list and len(data) > 0 and type(data[0]) is str
+    elif kind in (ACK, BINARY_ACK):
+        good = type(data) is list and packet_id is not None
+    elif kind == CONNECT:
+        good = data is None or type(data) is dict
+    else:
+        good = kind == DISCONNECT and data is None
+    if not good:
+        raise Malformed("the payload does not fit the packet")
+
+
+def with_attachments(packet: Packet, attachments: list[bytes]) -> Packet:
+    """The packet with its binary parts in place.
+
+    Raises:
+        Malformed: the placeholders are not those of the attachments, each once.
+    """
+    used: set[int] = set()
+
+    def place(value: Any) -> Any:
+        if type(value) is dict:
+            if value.get("_placeholder") is True:
+                number = value.get("num")
+                if type(number) is not int or not 0 <= number < len(attachments) or number in used:
+                    raise Malformed("a placeholder stands for no attachment, or for one that stands elsewhere too")
+                used.add(number)
+                return attachments[number]
+            return {name: place(one) for name, one in value.items()}
+        return [place(one) for one in value] if type(value) is list else value
+
+    try:
+        data = place(packet.data)
+    except RecursionError:
+        raise Malformed("the payload is nested too deep") from None
+    return packet._replace(type=packet.type - 3, data=data, attachments=0)
+
+
+# -- writing
+
+
+def head(kind: int, namespace: str, packet_id: int | None = None, attachments: int = 0) -> bytes:
+    """Everything before the payload."""
+    counted = b"%d-" % attachments if attachments else b""
+    within = b"" if namespace == "/" else namespace.encode() + b","
+    return b"4%d%s%s%s" % (kind, counted, within, b"" if packet_id is None else b"%d" % packet_id)
+
+
+def frame(kind: int, namespace: str, data: Any, packet_id: int | None = None) -> bytes:
+    """A packet as WebSocket frames, one and one more for each binary part.
+
+    Raises:
+        TypeError: JSON has no form for something in `data`.
+    """
+    parts: list[bytes] = []
+
+    def apart(value: Any) -> Any:
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            parts.append(bytes(value))
+            return {"_placeholder": True, "num": len(parts) - 1}
+        raise TypeError(f"JSON has no form for {type(value).__name__}")
+
+    payload = b"" if data is None else orjson.dumps(data, default=apart, option=orjson.OPT_NON_STR_KEYS)
+    if not parts:
+        return frames.text(head(kind, namespace, packet_id) + payload)
+    text = frames.text(head(kind + 3, namespace, packet_id, len(parts)) + payload)
+    return text + b"".join(frames.frame(frames.BINARY, part) for part in parts)
