@@ -116,7 +116,7 @@ class Api:
         if verb == "join" and answer["ok"]:
             self._hub.release(session, request["room"])
         if verb in self._verbs:
-            self._metrics.verb_seconds.labels(verb).observe(self._clock.monotonic() - started)
+            self._metrics.verb_seconds.observe(verb, self._clock.monotonic() - started)
 
     def refusal(self, error: RtError) -> Answer:
         """The answer that says no, counted."""

@@ -35,6 +35,7 @@ from rt_service.mqtt import routes
 from rt_service.mqtt.dead_letters import DeadLetters
 from rt_service.mqtt.relay import Relay
 from rt_service.settings import Settings, SettingsError, config_dir
+from rt_service.tuning import GarbageCollector, open_files
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SWEEP_S = 10.0
@@ -64,7 +65,8 @@ class Service:
         self.bridge = self._bridge(clock) if settings.bridge.url else None
         self.mqtt = self._mqtt_gateway(clock) if settings.mqtt.enabled and not self.bridge else None
         self.api.devices = self.bridge or self.mqtt
-        self.lag = runtime.LagMeter(metrics.loop_lag_seconds.observe)
+        self.collector = GarbageCollector(lambda: metrics.publications.total + metrics.mqtt_messages.total)
+        self.lag = runtime.LagMeter(lambda seconds: metrics.loop_lag_seconds.observe("", seconds))
         origins = Origins(settings.server.cors_allowed_origins)
         self.app = create_app(metrics, self.dead_letters, self._checks())
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
@@ -114,6 +116,7 @@ class Service:
     def start(self) -> None:
         """Listen, and start everything. Raises SettingsError when a port cannot be had."""
         server, mqtt = self.settings.server, self.settings.mqtt
+        open_files()
         http_socket = _listen("server", server.host, server.port, server.backlog)
         mqtt_socket = _listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
         self.engine.start(self.hub.deliver)
@@ -131,6 +134,7 @@ class Service:
         self._listener.start()
         self._sweeper = runtime.every(SWEEP_S, lambda: self.engine.sweep(self.hub.in_use))
         self.lag.start()
+        self.collector.start()
         self._log.info("started", http=self.http_url, mqtt=self.mqtt_url or None, engine=self.settings.engine.url)
 
     def write_ready_file(self, path: Path) -> None:
@@ -168,7 +172,7 @@ class Service:
             self.bridge.stop(min(2.0, 0.2 * drain_s))
         if self.mqtt:
             self.mqtt.stop()
-        for timer in (self._sweeper, self.lag):
+        for timer in (self._sweeper, self.lag, self.collector):
             if timer:
                 timer.stop()
         runtime.sleep(0.05)  # last words are written by greenlets that run now

@@ -143,4 +143,4 @@ class Core:
 
     def count(self, counter: Any, **labels: str) -> float:
         """The value of one of `metrics`."""
-        return float((counter.labels(**labels) if labels else counter)._value.get())
+        return float((counter.labels(*labels.values()) if labels else counter).value)

@@ -41,6 +41,7 @@ class Connection(engineio.socket.Socket):
         self.attached: dict[str, Any] = {}  # for whoever is on top: what it has in each namespace
         self.attachments: Any = None  # for Socket.IO: a packet that waits for its binary parts
         self.handlers = 0  # for Socket.IO: how many run in greenlets of their own
+        self.handler_ended: Event | None = None
         self.waiting = 0
         self.max_waiting: int = server.max_waiting
         self.places: dict[Hashable, int] | None = None
@@ -268,7 +269,8 @@ class Connection(engineio.socket.Socket):
         elif self.upgraded:
             self.server.forget(self)
         else:
-            self._end_polling(last is not None, b"6" if reason == self.server.reason.CLIENT_DISCONNECT else b"1")
+            polite = last is not None and not self._broken
+            self._end_polling(polite, b"6" if reason == self.server.reason.CLIENT_DISCONNECT else b"1")
 
     def _say(self, last: bytes | None) -> None:
         """Send what waits and `last`, and leave the wire."""

@@ -134,7 +134,7 @@ class Server(engineio.Server):
         except ValueError:
             return _refusal(BAD_REQUEST)
         if connection.closed or not 0 < length <= self.max_http_buffer_size:
-            connection.close(reason=self.reason.TRANSPORT_ERROR)
+            connection.close(abort=True, reason=self.reason.TRANSPORT_ERROR)
             return _refusal(BAD_REQUEST)
         good = connection.post(environ["wsgi.input"].read(length))
         return _ok(b"ok") if good else _refusal(BAD_REQUEST)

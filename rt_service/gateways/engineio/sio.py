@@ -7,6 +7,7 @@ from typing import Any
 
 import eventlet
 import socketio
+from eventlet.event import Event
 from socketio import packet as sio
 
 from rt_service.gateways.engineio import packets
@@ -17,7 +18,7 @@ from rt_service.gateways.engineio.server import Server as EngineServer
 
 log = logging.getLogger("rt_service.engineio")
 
-HANDLERS_PER_CONNECTION = 100  # in greenlets of their own; beyond, its next event waits for the last one
+HANDLERS_PER_CONNECTION = 100  # in greenlets of their own; then its next event waits until one has ended
 
 
 class Server(socketio.Server):
@@ -92,17 +93,23 @@ class Server(socketio.Server):
         if packet.data[0] in self.reserved_events:  # or a client could run the application's own connect handler
             return
         arguments = (self, sid, connection.sid, packet.data, packet.namespace, packet.id)
-        if self.async_handlers and connection.handlers < HANDLERS_PER_CONNECTION:
-            connection.handlers += 1
-            self.eio.loop.spawn(self._run_handler, connection, arguments)
-        else:
+        if not self.async_handlers:
             self._guarded(arguments)
+            return
+        if connection.handlers >= HANDLERS_PER_CONNECTION:
+            connection.handler_ended = Event()
+            connection.handler_ended.wait()
+        connection.handlers += 1
+        self.eio.loop.spawn(self._run_handler, connection, arguments)
 
     def _run_handler(self, connection: Connection, arguments: tuple[Any, ...]) -> None:
         try:
             self._guarded(arguments)
         finally:
             connection.handlers -= 1
+            ended, connection.handler_ended = connection.handler_ended, None
+            if ended is not None:
+                ended.send()
 
     def _guarded(self, arguments: tuple[Any, ...]) -> None:
         try:
@@ -142,7 +149,8 @@ class Server(socketio.Server):
             self.eio.on_closed(connection, "join_timeout", "no namespace was connected to in time")
             connection.close(reason=self.reason.SERVER_DISCONNECT)
 
-    def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
+    def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        namespace = namespace or "/"
         known = self.namespaces == "*" or namespace in self.namespaces
         if not (known or namespace in self.handlers or namespace in self.namespace_handlers):
             refusal = {"message": "Invalid namespace"}
