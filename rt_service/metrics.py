@@ -95,7 +95,7 @@ class Metrics:
     def __init__(self) -> None:
         self._families: list[Family | Durations] = []
         self.registry = CollectorRegistry()
-        self.registry.register(self)  # type: ignore[arg-type]
+        self.registry.register(self)
 
         self.sessions = self._gauge("sessions", "Open sessions", "transport")
         self.publications = self._counter("publications", "Publications taken", "namespace")

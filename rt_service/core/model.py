@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -34,32 +33,77 @@ class PublicationClass(StrEnum):
     VOLATILE = "volatile"  # kept nowhere; the first thing dropped for a slow reader
 
 
-@dataclass(slots=True, eq=False)
 class Publication:
     """What is said in a room; `room` is None for what is sent to one identity.
 
-    `epoch` and `offset` are given by the engine; `offset` stays None for what is not kept.
-    `at` is Unix time in milliseconds. `may_repeat` says that somebody chose the id and may publish it again, so that
-    the engine has to remember it. The JSON form is made once and shared by every wire format.
+    `epoch` and `offset` are given by the engine; `offset` stays None for what is not kept. `at` is Unix time in
+    milliseconds. `may_repeat` says that somebody chose the id and may publish it again, so that the engine has to
+    remember it. The JSON form is made once and shared by every wire format.
     """
 
-    namespace: str
-    room: str | None
-    event: str
-    data: Any
-    sender: Identity
-    id: str
-    at: int
-    class_: PublicationClass = PublicationClass.KEPT
-    key: str | None = None
-    may_repeat: bool = False
-    epoch: str = ""
-    offset: int | None = None
-    encoded_data: encoding.Encoded | None = None
-    _json: bytes | None = field(default=None, repr=False)
+    __slots__ = (
+        "_data", "_encoded", "_json", "at", "class_", "epoch", "event", "id", "key", "may_repeat", "namespace", "offset",
+        "room", "sender",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        namespace: str,
+        room: str | None,
+        event: str,
+        data: Any,
+        sender: Identity,
+        id: str,
+        at: int,
+        class_: PublicationClass = PublicationClass.KEPT,
+        key: str | None = None,
+        may_repeat: bool = False,
+        epoch: str = "",
+        offset: int | None = None,
+    ) -> None:
+        self.namespace = namespace
+        self.room = room
+        self.event = event
+        self.sender = sender
+        self.id = id
+        self.at = at
+        self.class_ = class_
+        self.key = key
+        self.may_repeat = may_repeat
+        self.epoch = epoch
+        self.offset = offset
+        self._data = data
+        self._encoded: encoding.Encoded | None = None
+        self._json: bytes | None = None
+
+    @property
+    def data(self) -> Any:
+        """What was said, as Python values; binary as bytes."""
+        if self._data is _ONLY_ENCODED:
+            return encoding.loads(self.encoded.json)
+        return self._data
+
+    @property
+    def encoded(self) -> encoding.Encoded:
+        """`data` as JSON, made once."""
+        if self._encoded is None:
+            self._encoded = encoding.encode(self._data)
+        return self._encoded
+
+    @property
+    def binary(self) -> bool:
+        """Whether there is binary somewhere inside `data`."""
+        return self.encoded.binary
+
+    @property
+    def json(self) -> bytes:
+        """The publication as one JSON object; binary inside `data` as `{"$base64": "…"}`."""
+        if self._json is None:
+            self._json = self._written()
+        return self._json
 
     def as_dict(self) -> dict[str, Any]:
-        """The publication as clients see it; `data` as Python values, binary as bytes."""
+        """The publication as clients see it."""
         shown: dict[str, Any] = {
             "room": self.room,
             "event": self.event,
@@ -73,22 +117,14 @@ class Publication:
             shown["key"] = self.key
         return shown
 
-    @property
-    def encoded(self) -> encoding.Encoded:
-        """`data` as JSON, made once."""
-        if self.encoded_data is None:
-            self.encoded_data = encoding.encode(self.data)
-        return self.encoded_data
-
-    @property
-    def json(self) -> bytes:
-        """The publication as one JSON object, made once; binary inside `data` as `{"$base64": "…"}`."""
-        if self._json is None:
-            self._json = self._written()
-        return self._json
+    def compact(self) -> None:
+        """Let go of all forms but one: it was delivered, and is only kept from now on."""
+        if not self.encoded.binary:
+            self._data = _ONLY_ENCODED
+        self._json = None
 
     def _written(self) -> bytes:
-        # Every name here is of the grammar of names, so that none needs escaping: this is a tenth of a JSON encoder's time.
+        # Every name here is of the grammar of names, so none needs escaping: a tenth of a JSON encoder's time.
         room = "null" if self.room is None else f'"{self.room}"'
         offset = "null" if self.offset is None else self.offset
         key = "" if self.key is None else f',"key":"{self.key}"'
@@ -99,7 +135,5 @@ class Publication:
         )
         return b"".join((head.encode(), self.encoded.json, tail.encode()))
 
-    @property
-    def binary(self) -> bool:
-        """Whether there is binary somewhere inside `data`."""
-        return self.encoded.binary
+
+_ONLY_ENCODED = object()

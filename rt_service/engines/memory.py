@@ -38,6 +38,7 @@ class MemoryEngine:
         if publication.may_repeat:
             stream.remember(publication, receipt, now)
         self._deliver(publication)
+        publication.compact()
         return receipt
 
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:

@@ -89,7 +89,7 @@ def test_a_refused_connection_says_why(connect: Connect) -> None:
         connect("/numbers", query="?closed=1")
 
 
-IN_PROCESS = '''
+IN_PROCESS = """
 import eventlet; eventlet.monkey_patch()
 from flask import Flask, session
 import flask_socketio
@@ -123,15 +123,17 @@ assert seen[-1][0] == "disconnect" and not one.is_connected()
 socketio.emit("all", 6)
 assert two.get_received()[0]["args"] == [6]
 print("all good")
-'''
+"""
 
 
 def test_flask_socketios_test_client_works_on_it() -> None:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", IN_PROCESS], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", IN_PROCESS], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
     assert done.stdout.strip() == "all good", done.stderr
 
 
-INSTRUMENTED = '''
+INSTRUMENTED = """
 import eventlet; eventlet.monkey_patch()
 import sys
 from flask import Flask
@@ -145,11 +147,13 @@ socketio.server.instrument(auth=False, server_stats_interval=0.2)
 listener = eventlet.listen(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
 eventlet.wsgi.server(listener, app, log_output=False, protocol=HttpProtocol)
-'''
+"""
 
 
 def test_the_admin_interface_is_told_who_is_there_and_what_happens() -> None:
-    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", INSTRUMENTED], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", INSTRUMENTED], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
     admin, user = socketio.Client(reconnection=False), socketio.Client(reconnection=False)
@@ -173,7 +177,9 @@ def test_the_admin_interface_is_told_who_is_there_and_what_happens() -> None:
 
 def test_it_runs_on_a_server_that_cannot_let_go_of_its_sockets() -> None:
     code = INSTRUMENTED.replace(", protocol=HttpProtocol", "")
-    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
     try:

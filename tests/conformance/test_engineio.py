@@ -85,7 +85,9 @@ def test_another_method_is_a_bad_request(http: Any, method: str) -> None:
     assert http().ask(method, POLL)[0] == 400
 
 
-@pytest.mark.parametrize("query", ["transport=websocket", "EIO=abc&transport=websocket", "EIO=4", "EIO=4&transport=abc"])
+@pytest.mark.parametrize(
+    "query", ["transport=websocket", "EIO=abc&transport=websocket", "EIO=4", "EIO=4&transport=abc"]
+)
 def test_a_wrong_websocket_handshake_gets_no_websocket(ws: Any, query: str) -> None:
     assert ws(f"/engine.io/?{query}").status == 400
 

@@ -61,7 +61,9 @@ def test_a_message_in_fragments_is_one_message(ws: Any) -> None:  # 5.4
 
 def test_control_frames_may_stand_between_fragments(ws: Any) -> None:  # 5.4, 5.5
     client = ws()
-    client.send(masked(TEXT, b"4he", fin=False), masked(PING, b"are you there"), masked(PONG, b""), masked(CONTINUATION, b"llo"))
+    client.send(
+        masked(TEXT, b"4he", fin=False), masked(PING, b"are you there"), masked(PONG, b""), masked(CONTINUATION, b"llo")
+    )
     assert client.frame() == (PONG, b"are you there")
     assert client.text() == "4hello"
 
@@ -174,7 +176,9 @@ def test_compressed_and_plain_clients_share_a_room(tmp_path: Any) -> None:  # RF
     path = "/socket.io/?EIO=4&transport=websocket"
     with Service("--set", "socketio.per_message_deflate=true") as service:
         plain = RawWebSocket(service.http, path)
-        packed = RawWebSocket(service.http, path, {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"})
+        packed = RawWebSocket(
+            service.http, path, {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
+        )
         assert b"permessage-deflate" in packed.head and b"permessage-deflate" not in plain.head
         compressor = zlib.compressobj(wbits=-15)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import threading
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +48,7 @@ class MqttClient:
             paho.CallbackAPIVersion.VERSION2, self.client_id, clean_session=None if v5 else clean,
             protocol=paho.MQTTv5 if v5 else paho.MQTTv311, transport=transport, reconnect_on_failure=False,
         )  # fmt: skip
+        self.client.on_socket_open = lambda c, u, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.client.on_connect = self._on_connect
         self.client.on_message = lambda c, u, m: self.messages.append(m)
         self.client.on_publish = lambda c, u, mid, reason, p: self._acked.__setitem__(mid, reason)

@@ -127,7 +127,9 @@ class Http:
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
 
-    def ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, str]:
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, str]:
         self._connection.request(method, path, body, headers or {})
         reply = self._connection.getresponse()
         return reply.status, reply.read().decode()
@@ -139,5 +141,3 @@ class Http:
 def packets(body: str) -> Iterator[str]:
     """The packets of a poll."""
     yield from body.split("\x1e")
-
-

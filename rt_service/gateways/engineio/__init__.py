@@ -1,8 +1,8 @@
-"""A fast and conformant Engine.IO and Socket.IO server under Flask-SocketIO. Another Flask application may use it alone:
+"""A fast and conformant Engine.IO and Socket.IO server under Flask-SocketIO, which other applications may use alone:
 
-    from rt_service.gateways.engineio import SocketIO
+from rt_service.gateways.engineio import SocketIO
 
-    socketio = SocketIO(app)
+socketio = SocketIO(app)
 """
 
 from rt_service.gateways.engineio.extension import SocketIO

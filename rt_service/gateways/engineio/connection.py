@@ -87,7 +87,7 @@ class Connection(engineio.socket.Socket):
         out.clear()
         self._data, self._sent = data, sent
         self.waiting = len(data) - sent
-        out.__class__ = Blocked
+        out.become(Blocked)
         if self._wire is not None:
             self._wire.wait_writable()
 
@@ -110,7 +110,7 @@ class Connection(engineio.socket.Socket):
 
     def _joined(self) -> bytes:
         """Everything that waits in the outbox, taken out of it."""
-        data = b"".join(list.copy(self.out))
+        data = b"".join(self.out)
         self.out.clear()
         self.places = None
         if self._wire is not None and self._wire.deflater is not None:
@@ -123,7 +123,7 @@ class Connection(engineio.socket.Socket):
         self._data, self._sent, self.waiting = b"", 0, 0
         self._wire.sent_all()
         if type(self.out) is Blocked:
-            self.out.__class__ = Outbox
+            self.out.become(Outbox)
 
     def _send_deflated(self, data: bytes) -> int:
         """What an outbox sends with where the client asked for compression."""
@@ -235,7 +235,7 @@ class Connection(engineio.socket.Socket):
         wire, self._wire = self._wire, None
         if wire is None:
             return
-        self.out.__class__ = Closed
+        self.out.become(Closed)
         self.out.clear()
         if code == GONE:
             wire.close()
@@ -276,10 +276,10 @@ class Connection(engineio.socket.Socket):
         """Send what waits and `last`, and leave the wire."""
         wire, self._wire = self._wire, None
         assert wire is not None
-        waiting = self._data[self._sent :] + (b"" if last is None else b"".join(list.copy(self.out)))
+        waiting = self._data[self._sent :] + (b"" if last is None else b"".join([*self.out]))
         if wire.deflater is not None and last is not None:
-            waiting = self._data[self._sent :] + wire.deflater.deflate(b"".join(list.copy(self.out)))
-        self.out.__class__ = Closed
+            waiting = self._data[self._sent :] + wire.deflater.deflate(b"".join([*self.out]))
+        self.out.become(Closed)
         self.out.clear()
         self.server.forget(self)
         Farewell(wire, waiting + (last or frames.close(frames.NORMAL)))
@@ -299,8 +299,8 @@ class Connection(engineio.socket.Socket):
         if self.closed:
             return None
         self._poll = Event()
-        self.out.__class__ = Outbox
-        return self._poll.wait()  # type: ignore[no-any-return]
+        self.out.become(Outbox)
+        return self._poll.wait()
 
     def post(self, body: bytes) -> bool:
         """Handle the packets of a POST; whether it was one. Answers once they are handled."""
@@ -332,7 +332,7 @@ class Connection(engineio.socket.Socket):
     def _send_to_poll(self, data: bytes) -> int:
         """What an outbox sends with while the client polls: it takes as much as one poll, and then waits again."""
         packets, taken = payload.encode(data)
-        self.out.__class__ = Blocked
+        self.out.become(Blocked)
         if taken < len(data):
             self.block(data, taken)
         self._answer(packets)
@@ -341,7 +341,8 @@ class Connection(engineio.socket.Socket):
     def _answer(self, packets: bytes) -> None:
         poll, self._poll = self._poll, None
         if poll is not None:
-            self.out.__class__ = Blocked if type(self.out) is Outbox else type(self.out)
+            if type(self.out) is Outbox:
+                self.out.become(Blocked)
             poll.send(packets)
 
     def _end_polling(self, polite: bool, last: bytes) -> None:
@@ -352,7 +353,7 @@ class Connection(engineio.socket.Socket):
             get_hub().schedule_call_global(LINGER_S, self.server.forget, self)
             return
         self._answer(last)
-        self.out.__class__ = Closed
+        self.out.become(Closed)
         self.out.clear()
         self.server.forget(self)
 

@@ -9,7 +9,8 @@ from rt_service.gateways.engineio.frames import Message
 from rt_service.gateways.engineio.loop import WOULD_BLOCK
 from rt_service.gateways.engineio.wire import Wire
 
-LINGER_S = 2.0
+PATIENCE_S = 10.0  # for a slow client to take what still waits
+LINGER_S = 2.0  # for it to answer after that
 
 
 class Farewell:
@@ -22,7 +23,7 @@ class Farewell:
         """`deaf`: the client's frames make no sense any more and are not looked at."""
         self._wire = wire
         self._data = memoryview(data)
-        self._timer = get_hub().schedule_call_global(LINGER_S, self._end)
+        self._timer = get_hub().schedule_call_global(PATIENCE_S, self._end)
         wire.receiver = self
         wire.deaf = deaf
         self.writable()
@@ -40,6 +41,8 @@ class Farewell:
         else:
             self._wire.sent_all()
             self._wire.shut()
+            self._timer.cancel()
+            self._timer = get_hub().schedule_call_global(LINGER_S, self._end)
 
     def received(self, messages: list[Message]) -> None:
         if any(type(message) is tuple and message[0] == frames.CLOSE for message in messages):

@@ -89,7 +89,7 @@ class Reader:
         self._opcode = self._size = 0
         self._compressed = False
 
-    def feed(self, data: bytes) -> list[Message]:
+    def feed(self, data: bytes) -> list[Message]:  # noqa: C901  one loop, and every call in it counts
         """The messages that `data` completes.
 
         Raises:
@@ -181,7 +181,7 @@ def _checked_close(payload: bytes) -> bytes:
     if not payload:
         return payload
     code = int.from_bytes(payload[:2], "big")
-    known = 1000 <= code <= 1014 and code not in (1004, 1005, 1006) or 3000 <= code <= 4999
+    known = (1000 <= code <= 1014 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999
     if len(payload) == 1 or not known:
         raise FrameError(PROTOCOL_ERROR, "the close code is not valid")
     _check_utf8(payload[2:])

@@ -62,9 +62,7 @@ def accept_key(environ: dict[str, Any]) -> bytes | None:
 
 def switching_protocols(key: bytes, deflate: bool) -> bytes:
     """The 101 that ends HTTP on this connection."""
-    extension = (
-        b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n" if deflate else b""
-    )
+    extension = b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n" if deflate else b""
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: %s\r\n%s\r\n" % (key, extension)

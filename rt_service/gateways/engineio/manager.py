@@ -10,9 +10,8 @@ from engineio import packet as eio
 from socketio import packet as sio
 
 
-
 class Connections(socketio.Manager):
-    """Who is connected, found both ways. Where its members are is left to `sids_in`, `basic_enter_room` and the like."""
+    """Who is connected, found both ways. Rooms are left to subclasses: `sids_in`, `basic_enter_room` and the like."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,9 +101,7 @@ class Connections(socketio.Manager):
         arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
         skipped = skip_sid if isinstance(skip_sid, list) else [skip_sid]
         participants = [
-            (sid, eio_sid)
-            for sid, eio_sid in self.get_participants(namespace, to or room)
-            if sid not in skipped
+            (sid, eio_sid) for sid, eio_sid in self.get_participants(namespace, to or room) if sid not in skipped
         ]
         if not participants:
             return

@@ -31,6 +31,10 @@ class Outbox(list[bytes]):
     owner: Any
     send: Callable[[bytes], int]
 
+    def become(self, kind: type[Outbox]) -> None:
+        """Behave like `kind` from now on."""
+        self.__class__ = kind
+
     def offer(self, frame: bytes, key: Hashable | None) -> None:
         """Append a frame that need not arrive: volatile without a `key`, or the latest value of one."""
         self.append(frame)

@@ -17,7 +17,7 @@ class PayloadError(ValueError):
 
 
 def encode(data: bytes | memoryview) -> tuple[bytes, int]:
-    """At most `PACKETS_PER_POLL` packets of `data`, which holds WebSocket frames, and how many bytes of it they were."""
+    """At most `PACKETS_PER_POLL` packets of `data`, which holds WebSocket frames, and how many of its bytes that is."""
     packets: list[bytes] = []
     taken = 0
     for opcode, payload, end in frames.unframe(data):

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 
 import engineio
 import eventlet.wsgi
-from eventlet.event import Event
 from engineio import packet
+from eventlet.event import Event
 
 from rt_service.gateways.engineio import frames, http
 from rt_service.gateways.engineio.connection import Connection
@@ -37,15 +37,13 @@ UNSUPPORTED_VERSION = (5, "Unsupported protocol version")
 
 
 class Server(engineio.Server):
-    """`max_waiting` bytes may wait for one client; one that is slower than that is closed.
+    """Options besides those of `engineio.Server`:
 
-    Options besides those of `engineio.Server`: `max_waiting`, `per_message_deflate` (off), `connect_timeout` (seconds that
-    Socket.IO gives a client to join a namespace).
+    `max_waiting`: bytes that may wait for one client; one that is slower than that is closed.
+    `per_message_deflate`: compress for clients that ask (off).
     """
 
-    def __init__(
-        self, *, max_waiting: int = 1 << 20, per_message_deflate: bool = False, **options: Any
-    ) -> None:
+    def __init__(self, *, max_waiting: int = 1 << 20, per_message_deflate: bool = False, **options: Any) -> None:
         options["monitor_clients"] = False  # the heartbeats do it
         super().__init__(**options)
         self.loop = Loop()
@@ -62,7 +60,8 @@ class Server(engineio.Server):
 
     def forget(self, connection: Connection) -> None:
         """The connection is over."""
-        self.sockets.pop(connection.sid, None)
+        if self.sockets.pop(connection.sid, None) is not None:
+            connection.out.owner = connection.out.send = None  # or they would keep each other alive
 
     def _log_closed(self, connection: Connection, reason: str, what: str) -> None:
         log.warning("%s closed, %s: %s", connection.sid, reason, what)
@@ -89,7 +88,7 @@ class Server(engineio.Server):
 
     def handle_request(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         """A WSGI application."""
-        response = self._respond(environ, start_response)
+        response = self._respond(environ)
         if response is None:  # a WebSocket took the connection over
             eventlet.wsgi.WSGI_LOCAL.already_handled = True
             return []
@@ -98,12 +97,9 @@ class Server(engineio.Server):
         start_response(response["status"], headers)
         return [body]
 
-    def _respond(self, environ: Environ, start_response: StartResponse) -> Response | None:
-        origin = environ.get("HTTP_ORIGIN")
-        if origin and self.cors_allowed_origins != []:
-            allowed = self._cors_allowed_origins(environ)
-            if allowed is not None and origin not in allowed:
-                return _refusal(BAD_REQUEST, "Not an accepted origin.")
+    def _respond(self, environ: Environ) -> Response | None:
+        if not self._accepts_origin(environ):
+            return _refusal(BAD_REQUEST, "Not an accepted origin.")
         method = environ["REQUEST_METHOD"]
         if method == "OPTIONS":
             return _ok(b"")
@@ -121,6 +117,16 @@ class Server(engineio.Server):
             return _refusal(UNKNOWN_SID)
         if transport == "websocket":
             return self._try_upgrade(connection, environ)
+        return self._poll_or_post(connection, environ, method)
+
+    def _accepts_origin(self, environ: Environ) -> bool:
+        origin = environ.get("HTTP_ORIGIN")
+        if not origin or self.cors_allowed_origins == []:
+            return True
+        allowed = self._cors_allowed_origins(environ)
+        return allowed is None or origin in allowed
+
+    def _poll_or_post(self, connection: Connection, environ: Environ, method: str) -> Response:
         if connection.upgraded or not connection.connected:
             return _refusal(BAD_REQUEST)
         if method == "GET":
@@ -149,14 +155,15 @@ class Server(engineio.Server):
         refused = self._trigger_event("connect", sid, http.kept(environ), run_async=False)
         if refused is not None and refused is not True:
             del self.sockets[sid]
-            return self._unauthorized(refused or None)  # type: ignore[no-any-return]
+            return self._unauthorized(refused or None)
         self.heartbeats.start(connection)
         list.append(connection.out, self._open_frame(sid, transport))
         if transport == "websocket":
             assert key is not None
             wire, first = self._switch(environ, key)
             connection.open(wire, first)
-            return self._keep_greenlet(environ, wire)
+            self._keep_greenlet(environ, wire)
+            return None
         connection.connected = True
         cookie = {"name": self.cookie} if isinstance(self.cookie, str) else self.cookie
         headers = [("Set-Cookie", self._generate_sid_cookie(sid, cookie))] if cookie else []
@@ -192,7 +199,7 @@ class Server(engineio.Server):
         return Wire(sock, reader, Deflater() if deflate else None), first
 
     def _keep_greenlet(self, environ: Environ, wire: Wire) -> None:
-        """A WSGI server that cannot let go of a socket closes it when its greenlet ends: keep that until the wire does."""
+        """A WSGI server that cannot let go of a socket closes it when its greenlet ends: keep that as long."""
         if http.DETACH not in environ:
             ended = Event()
             wire.closed = ended.send
@@ -207,14 +214,15 @@ class Server(engineio.Server):
             wire.start(Farewell(wire, frames.close(frames.NORMAL)))
         else:
             Probe(connection, wire, first)
-        return self._keep_greenlet(environ, wire)
+        self._keep_greenlet(environ, wire)
+        return None
 
     def _compressed(self, response: Response, environ: Environ, headers: list[tuple[str, str]]) -> bytes:
         body: bytes = response["response"]
-        if self.http_compression and len(body) >= self.compression_threshold:
-            if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
-                headers.append(("Content-Encoding", "gzip"))
-                return self._gzip(body)  # type: ignore[no-any-return]
+        large = self.http_compression and len(body) >= self.compression_threshold
+        if large and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+            headers.append(("Content-Encoding", "gzip"))
+            return self._gzip(body)
         return body
 
 

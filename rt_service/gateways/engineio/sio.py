@@ -28,9 +28,7 @@ class Server(socketio.Server):
     `max_attachments`: binary parts of one packet.
     """
 
-    def __init__(
-        self, *, connect_timeout: float | None = 45.0, max_attachments: int = 64, **options: Any
-    ) -> None:
+    def __init__(self, *, connect_timeout: float | None = 45.0, max_attachments: int = 64, **options: Any) -> None:
         options.setdefault("client_manager", RoomManager())
         self.connect_timeout = connect_timeout
         self.max_attachments = max_attachments

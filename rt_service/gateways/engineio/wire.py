@@ -55,9 +55,9 @@ class Wire:
         if first:
             self._feed(first)
 
-    def send(self, data: bytes) -> int:
+    def send(self, data: bytes | memoryview) -> int:
         """How many bytes were taken. Raises one of WOULD_BLOCK, or OSError."""
-        return self._socket.send(data)  # type: ignore[no-any-return]
+        return self._socket.send(data)
 
     def pause(self) -> None:
         """Read no more for a while: the system's buffers fill, and the client notices."""

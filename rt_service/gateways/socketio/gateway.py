@@ -89,7 +89,7 @@ class SocketIoGateway:
         return number
 
     def end(self, transport: SocketIoTransport, code: str, reconnect: bool) -> None:
-        """A client comes back by itself when its connection breaks, and stays away when its namespace is disconnected."""
+        """A client comes back by itself when its connection breaks, but not when its namespace is disconnected."""
         self._metrics.closed.labels(code).inc()
         if reconnect:
             runtime.spawn(transport.connection.close)

@@ -12,7 +12,7 @@ from rt_service.gateways.engineio.manager import Connections
 
 
 class HubManager(Connections):
-    """The `client_manager` of the Socket.IO server: an application's own `join_room` and the verb `join` are the same."""
+    """The `client_manager` of the Socket.IO server: an application's `join_room` and the verb `join` are the same."""
 
     def __init__(self, hub: Hub, connected: Callable[[str, str], None]) -> None:
         """`connected(sid, namespace)` is called when a client has been told that it is."""
