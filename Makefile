@@ -10,7 +10,7 @@ help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/installed  ## install if needed, and start: ARGS="--simulate 3" adds options
-	$(BIN)/python run.py $(ARGS)
+	@$(BIN)/python run.py $(ARGS)
 
 test: $(VENV)/installed  ## the tests; those that need Mosquitto, Node or Chromium run where these are installed
 	$(BIN)/python -m pytest $(ARGS)
@@ -32,10 +32,12 @@ clean:  ## remove what was built and installed
 	rm -rf $(VENV) build dist *.egg-info rt_service/web clients/web/node_modules tests/e2e/node_modules
 
 $(VENV)/installed: requirements.txt pyproject.toml hatch_build.py
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rt-service needs Python 3.11 or later; this is %d.%d: make PYTHON=python3.12" % sys.version_info[:2])'
+	@echo "installing into $(VENV), once ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	touch $@
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

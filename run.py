@@ -2,19 +2,22 @@
 
 import sys
 
-MISSING = "{} is not installed: pip install -r requirements.txt, or `make run`, which does that too"
+WANTED = (3, 11)
 
 
-def main() -> int:
+def main():
+    if sys.version_info < WANTED:
+        have = ".".join(map(str, sys.version_info[:3]))
+        sys.exit("rt-service needs Python 3.11 or later; this is " + have + ": make run PYTHON=python3.12")
     try:
-        from rt_service.runtime import patch
+        from rt_service.__main__ import main as rt_service
 
-        patch()  # before anything else imports socket, ssl or logging
-        from rt_service.cli import main as cli
+        return rt_service()
     except ModuleNotFoundError as error:
-        print(MISSING.format(error.name), file=sys.stderr)
+        if (error.name or "").startswith("rt_service"):
+            raise
+        print(error.name + " is not installed: pip install -r requirements.txt, or `make run`", file=sys.stderr)
         return 1
-    return cli()
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ class Api:
         try:
             asked = msgspec.convert({} if request is None else request, kind)
         except msgspec.ValidationError as error:
-            raise BadRequest(f"{verb}: {error}") from None
+            raise BadRequest(f"{verb}: {verbs.plainly(error)}") from None
         return run(session, asked)
 
     def _join(self, session: Session, asked: verbs.Join) -> Answer:
@@ -223,7 +223,7 @@ class Api:
 
     def _call(self, session: Session, asked: verbs.Call) -> Answer:
         self._take_token(session)
-        to, method = names.address(asked.to), names.event_name(asked.method)
+        to, method = names.address(asked.to), names.method_name(asked.method)
         timeout_s = asked.timeout_ms / 1000
         if timeout_s > self._bounds.call_timeout_max_s:
             raise BadRequest(f"timeout_ms is at most {self._bounds.call_timeout_max_s * 1000:.0f}")

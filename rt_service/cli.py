@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rt_service import __version__, log, remote, settings
-from rt_service.mqtt.routes import Incoming, Routes, RoutesError, load
+from rt_service.core.errors import RtError
+from rt_service.mqtt.routes import SERVICE_TOPICS, Incoming, Routes, RoutesError, check_names, load
+from rt_service.mqtt.topics import is_topic, matches
 from rt_service.settings import Settings, SettingsError
 
+HELP = """Rooms that Socket.IO clients and MQTT devices share.
+
+Without a command it serves; `run.py serve --help` lists the options."""
+
 app = typer.Typer(
-    name="rt-service", help=__doc__, no_args_is_help=False, add_completion=False, rich_markup_mode=None,
+    name="rt-service", help=HELP, no_args_is_help=False, add_completion=False, rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )  # fmt: skip
 routes_app = typer.Typer(help="What MQTT topics become.")
-app.add_typer(routes_app, name="routes")
-app.command("tail")(remote.tail)
-app.command("publish")(remote.publish)
-app.command("dead-letters")(remote.dead_letters)
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file instead of config/default.toml")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="any setting; repeatable")]
@@ -48,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]rt-service:[/] {message}", markup=True)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]rt-service:[/] {escape(message)}")
     return code
 
 
@@ -145,8 +149,10 @@ def _print_banner(effective: Settings, http_url: str, mqtt_url: str, embedded: b
 @app.command("check-config")
 def check_config(config: ConfigFile = None, set: Set = None) -> None:
     """Print every setting as it is in effect, secrets masked."""
+    from rt_service.service import check
+
     effective = settings.load(config, overrides=_assignments(set))
-    load(settings.config_dir() / effective.routes.file)
+    check(effective)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     for section, values in settings.effective(effective).items():
         console.print(f"[{section}]")
@@ -183,25 +189,30 @@ def explain(
     effective = settings.load(config, overrides=_assignments(set))
     routes = load(settings.config_dir() / effective.routes.file)
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    for line in explained(topic, routes):
+    for line in explained(topic, routes, effective.server.namespaces):
         console.print(line)
 
 
-def explained(topic: str, routes: Routes) -> list[str]:
+def explained(topic: str, routes: Routes, namespaces: Collection[str]) -> list[str]:
     """What `routes explain` prints."""
+    if not is_topic(topic):
+        raise SettingsError(f"{topic!r} is no topic to publish on: it is empty, or has a + or #")
     incoming = routes.incoming(topic)
     if incoming is not None:
-        return [f"route: {incoming.route.topic}", *_says(incoming)]
+        return [f"route: {incoming.route.topic}", *_says(incoming, namespaces)]
     sent = [route.topic for route, pattern in routes.out_routes if pattern.read(topic) is not None]
-    if sent:
-        return [f"route: {sent[0]}", "published by the service; devices subscribe to it and may not publish on it"]
-    return [
-        "no route: on the embedded broker an ordinary MQTT topic between devices; an outside one is not asked for it"
-    ]
+    if sent or any(matches(filter, topic) for filter in SERVICE_TOPICS):
+        route = sent[0] if sent else SERVICE_TOPICS[0]
+        return [f"route: {route}", "published by the service; devices subscribe to it and may not publish on it"]
+    return ["no route: on the embedded broker ordinary MQTT between devices; an outside broker is not asked for it"]
 
 
-def _says(incoming: Incoming) -> list[str]:
+def _says(incoming: Incoming, namespaces: Collection[str]) -> list[str]:
     route = incoming.route
+    try:
+        check_names(incoming, namespaces)
+    except RtError as error:
+        return [f"a dead letter with reason {error.code}: {error.message}"]
     if route.does == "publish":
         sender = f"device:{incoming.device}" if incoming.device else "the connection's own identity"
         key = f", newest of key {incoming.key}" if incoming.key else ""
@@ -227,3 +238,9 @@ def simulate(
     from rt_device.simulator import run
 
     raise typer.Exit(run(url, devices, quiet=False))
+
+
+app.command("tail")(remote.tail)
+app.command("publish")(remote.publish)
+app.command("dead-letters")(remote.dead_letters)
+app.add_typer(routes_app, name="routes")

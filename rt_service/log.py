@@ -37,3 +37,30 @@ def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
 def get(part: str) -> Any:
     """The logger of one part of the house, such as "bridge"."""
     return structlog.get_logger(part=part)
+
+
+class Seldom:
+    """A logger for what strangers can cause: a few lines at once, then one every ten seconds, with how many were left out."""
+
+    EVERY_S = 10.0
+    BURST = 5
+
+    def __init__(self, logger: Any, clock: Any) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._left = self.BURST
+        self._next = 0.0
+        self._omitted = 0
+
+    def info(self, event: str, **fields: Any) -> None:
+        now = self._clock.monotonic()
+        if now >= self._next:
+            self._left = max(self._left, 1)
+        if self._left <= 0:
+            self._omitted += 1
+            return
+        self._left -= 1
+        self._next = now + self.EVERY_S
+        if self._omitted:
+            fields["omitted"], self._omitted = self._omitted, 0
+        self._logger.info(event, **fields)

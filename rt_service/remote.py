@@ -38,15 +38,20 @@ def tail(
     client.on("*", lambda event, data: seen.put(data), namespace=namespace)
     try:
         joined = _ask(client, namespace, "join", {"room": room})
-        _note(f"in {room} of {namespace} at offset {joined['offset']}; Ctrl-C ends")
+        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(
+            f"in {room} of {namespace} at offset {joined['offset']}; Ctrl-C ends"
+        )
         shown = 0
         while not count or shown < count:
             try:
-                print(json.dumps(seen.get(timeout=1), default=repr), flush=True)
-                shown += 1
+                data = seen.get(timeout=1)
             except Empty:
                 if not client.connected:
                     raise RemoteError(f"{url} closed the connection") from None
+                continue
+            if "offset" in data:  # presence and `closing` have none
+                print(json.dumps(data, default=repr), flush=True)
+                shown += 1
     finally:
         client.disconnect()
 
@@ -74,26 +79,47 @@ def publish(
 def dead_letters(
     url: Url = DEFAULT_URL,
     limit: Annotated[int, typer.Option(min=1, help="at most so many, newest first")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
 ) -> None:
     """Show the device messages that became nothing, and why."""
     try:
         with urllib.request.urlopen(f"{url}/api/v1/dead-letters?limit={limit}", timeout=TIMEOUT_S) as response:
             letters = json.load(response)["dead_letters"]
     except (OSError, ValueError) as error:
-        raise RemoteError(f"{url} cannot be reached: {_why(error)}") from None
-    table = Table("at", "reason", "topic", "from", "payload", "why")
+        raise RemoteError(_unreachable(url, error)) from None
+    if as_json:
+        for letter in letters:
+            print(json.dumps(letter))
+        return
+    console = Console(highlight=False, markup=False)
+    console.print(_table(letters) if letters else "there are no dead letters")
+
+
+def _table(letters: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("when", no_wrap=True)
+    table.add_column("reason", no_wrap=True)
+    table.add_column("topic", overflow="fold", ratio=2)
+    table.add_column("payload", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("why", overflow="fold", ratio=2)
     for letter in letters:
-        at = time.strftime("%H:%M:%S", time.localtime(letter["at"] / 1000))
-        table.add_row(at, letter["reason"], letter["topic"], letter["from"], letter["payload"], letter["message"])
-    Console(highlight=False, markup=False).print(table if letters else "there are no dead letters")
+        when = time.strftime("%m-%d %H:%M:%S", time.localtime(letter["at"] / 1000))
+        table.add_row(when, letter["reason"], letter["topic"], letter["payload"], letter["message"])
+    return table
 
 
 def _connect(url: str, namespace: str) -> socketio.Client:
+    if not namespace.startswith("/"):
+        raise RemoteError(f"a namespace starts with /: did you mean /{namespace}?")
     client = socketio.Client(reconnection=False)
+    refusals: list[Any] = []
+    client.on("connect_error", refusals.append, namespace=namespace)
     try:
         client.connect(url, namespaces=[namespace], wait_timeout=TIMEOUT_S)
-    except socketio.exceptions.ConnectionError as error:
-        raise RemoteError(f"{url}{namespace} cannot be reached: {_why(error)}") from None
+    except (socketio.exceptions.ConnectionError, ValueError) as error:
+        if refusals and isinstance(refusals[0], dict):
+            raise RemoteError(_reason(refusals[0])) from None
+        raise RemoteError(_unreachable(url, error)) from None
     return client
 
 
@@ -114,9 +140,13 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
-def _why(error: BaseException) -> str:
-    return str(getattr(error, "reason", error)) or type(error).__name__
+def _reason(refusal: dict[str, Any]) -> str:
+    data = refusal.get("data")
+    return str(data["message"] if isinstance(data, dict) and "message" in data else refusal.get("message", refusal))
 
 
-def _note(text: str) -> None:
-    Console(stderr=True, highlight=False, markup=False).print(text)
+def _unreachable(url: str, error: BaseException) -> str:
+    why = str(getattr(error, "reason", error))
+    if "refused" in why.lower():
+        return f"nothing listens at {url}; is the service running?"
+    return f"{url} cannot be reached: {why}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import secrets
@@ -14,6 +15,7 @@ from rt_service import log, runtime
 from rt_service.api import Api, ApiBounds
 from rt_service.auth.policy import OpenPolicy
 from rt_service.bridge.bridge import Bridge
+from rt_service.bridge.link import address
 from rt_service.core import encoding
 from rt_service.core.hub import Hub, HubBounds
 from rt_service.core.ports import Clock, Engine
@@ -49,7 +51,7 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsError or RoutesError when the settings cannot be used."""
-        _check_loopback(settings)
+        self.routes = check(settings)
         clock, metrics, limits = runtime.SystemClock(), Metrics(), settings.limits
         self.settings = settings
         self.metrics = metrics
@@ -60,7 +62,6 @@ class Service:
             self.hub, OpenPolicy(), self.calls, clock, metrics, settings.server.namespaces, _api_bounds(settings)
         )
         self.dead_letters = DeadLetters(metrics, settings.routes.dead_letters, settings.routes.dead_letter_bytes)
-        self.routes = routes.load(config_dir() / settings.routes.file)
         self.relay = Relay(self.routes, self.api, Devices(self.hub), self.calls, self.dead_letters, clock)
         self.bridge = self._bridge(clock) if settings.bridge.url else None
         self.mqtt = self._mqtt_gateway(clock) if settings.mqtt.enabled and not self.bridge else None
@@ -191,11 +192,29 @@ class Service:
             runtime.sleep(pause)
 
 
+def check(settings: Settings) -> routes.Routes:
+    """Whatever can be wrong with settings that are each for themselves right; the routes that they name.
+
+    Raises:
+        SettingsError, RoutesError: they cannot be used.
+    """
+    _check_loopback(settings)
+    if settings.engine.url != "memory":
+        raise SettingsError(f"engine.url: there is no engine {settings.engine.url!r}; there is memory")
+    if settings.bridge.url:
+        address(settings.bridge)
+    return routes.load(config_dir() / settings.routes.file)
+
+
 def _listen(section: str, host: str, port: int, backlog: int) -> socket.socket:
     try:
         return runtime.listen(host, port, backlog)
     except OSError as error:
-        why = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            flag = "--port" if section == "server" else "--mqtt-port"
+            help = f"{host}:{port} is in use; stop what uses it, or start with {flag} {port + 1} (0: a free one)"
+            raise SettingsError(f"{section}.port: {help}") from None
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise SettingsError(f"{section}.port: cannot listen on {host}:{port}: {why.lower()}") from None
 
 
@@ -215,8 +234,6 @@ def _check_loopback(settings: Settings) -> None:
 
 
 def _engine(settings: Settings, clock: Clock) -> Engine:
-    if settings.engine.url != "memory":
-        raise SettingsError(f"engine.url: there is no engine {settings.engine.url!r}; there is memory")
     history = settings.history
     bounds = StreamBounds(
         history.publications, int(history.age_s * 1000), history.keys, history.repeat_ids, int(history.repeat_s * 1000)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -241,9 +242,14 @@ def _check_known(section: str, key: str, origin: str) -> None:
     name = f"{section}.{key}" if key else section
     if name in known:
         return
-    near = difflib.get_close_matches(name, known, 1, 0.5)
-    hint = f"; did you mean {near[0]}?" if near else f"; sections are {', '.join(Settings.model_fields)}"
+    near = [one for one in known if one.partition(".")[2] == name] or difflib.get_close_matches(name, known, 1, 0.5)
+    shown = [_variable(one) if origin.startswith(ENV_PREFIX) else one for one in near]
+    hint = f"; did you mean {' or '.join(shown)}?" if near else f"; sections are {', '.join(Settings.model_fields)}"
     raise SettingsError(f"{origin}: there is no setting {name}{hint}")
+
+
+def _variable(name: str) -> str:
+    return ENV_PREFIX + name.upper().replace(".", "__")
 
 
 def _parsed(section: str, key: str, value: Any) -> Any:
@@ -259,4 +265,11 @@ def _parsed(section: str, key: str, value: Any) -> Any:
 
 def effective(settings: Settings) -> dict[str, dict[str, Any]]:
     """Every value as it is, secrets masked."""
-    return settings.model_dump(mode="json")
+    values = settings.model_dump(mode="json")
+    values["bridge"]["url"] = without_secret(settings.bridge.url)
+    return values
+
+
+def without_secret(url: str) -> str:
+    """`url` with its password masked."""
+    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:**********@", url)

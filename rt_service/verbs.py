@@ -65,3 +65,21 @@ class Rooms(Struct):
 
 class Ping(Struct):
     pass
+
+
+_PLAIN = {"`object`": "an object", "`str`": "a string", "`int`": "a whole number", "`float`": "a number"} | {
+    "`bool`": "true or false",
+    "`array`": "a list",
+    "`null`": "null",
+    "`bytes`": "binary",
+}
+
+
+def plainly(error: msgspec.ValidationError) -> str:
+    """What msgspec found wrong, in the words of JSON."""
+    text = str(error).replace(" - at `$.", " at `").replace(" - at `$`", "")
+    for python, plain in _PLAIN.items():
+        text = text.replace(python, plain)
+    if "Invalid enum value" in text:
+        text = "class is kept, latest or volatile, not " + text.partition("Invalid enum value ")[2].partition(" at ")[0]
+    return text[0].lower() + text[1:]

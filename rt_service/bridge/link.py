@@ -17,7 +17,7 @@ from rt_service import log, runtime
 from rt_service.bridge.paho import LoopClient
 from rt_service.core.ports import Clock
 from rt_service.settings import Bridge as BridgeSettings
-from rt_service.settings import SettingsError
+from rt_service.settings import SettingsError, without_secret
 
 SLICE_S = 0.002  # reading longer at once would make everything else late
 STABLE_S = 10.0  # only a connection that lasted so long starts the pauses between attempts over
@@ -47,16 +47,11 @@ def address(settings: BridgeSettings) -> Address:
         parts = urlsplit(settings.url)
         port = parts.port or 1883
     except ValueError as error:
-        raise SettingsError(f"bridge.url: {settings.url!r} is no URL: {error}") from None
+        raise SettingsError(f"bridge.url: {without_secret(settings.url)!r} is no URL: {error}") from None
     if parts.scheme != "mqtt" or not parts.hostname or parts.path not in ("", "/"):
-        raise SettingsError(f"bridge.url: mqtt://host:1883 is what works here, not {_without_secret(parts.geturl())!r}")
+        raise SettingsError(f"bridge.url: mqtt://host:1883 is what works here, not {without_secret(settings.url)!r}")
     password = parts.password or settings.password.get_secret_value()
     return Address(parts.hostname, port, parts.username or settings.username, password)
-
-
-def _without_secret(url: str) -> str:
-    scheme, _, rest = url.rpartition("//")
-    return f"{scheme}//{rest.rpartition('@')[2]}"
 
 
 class Received(NamedTuple):

@@ -45,6 +45,17 @@ def event_name(value: object) -> str:
     return value
 
 
+def method_name(value: object) -> str:
+    """`value` if it is a name that a call may have: 1-64 of `A-Za-z0-9_.:@-`.
+
+    Raises:
+        BadRequest: it is not.
+    """
+    if type(value) is not str or not _EVENT.fullmatch(value):
+        raise BadRequest(f"a method name is 1-64 of A-Za-z0-9_.:@-, not {_shown(value)}")
+    return value
+
+
 def is_name(value: object) -> bool:
     """Whether `value` could be a room name; ids of identities, calls and publications follow the same grammar."""
     return type(value) is str and _ROOM.fullmatch(value) is not None

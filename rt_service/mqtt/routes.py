@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rt_service.core import names
+from rt_service.core.errors import BadRequest, NotFound
 from rt_service.core.model import Publication, PublicationClass
 from rt_service.mqtt.patterns import Pattern, PatternError, widest
 from rt_service.mqtt.payloads import CODECS
 from rt_service.mqtt.topics import Trie
 
+SERVICE_TOPICS = ("rt/services/#",)  # what services say of themselves; devices may not publish there
 CodecName = Literal["json", "text", "raw", "msgpack", "cbor"]
 
 
@@ -134,7 +138,7 @@ class Routes:
     @property
     def out_filters(self) -> list[str]:
         """The topics that only the service publishes on."""
-        return [pattern.filter for _, pattern in self.out_routes]
+        return [*(pattern.filter for _, pattern in self.out_routes), *SERVICE_TOPICS]
 
     def _incoming(self, topic: str) -> Incoming | None:
         for number in sorted(self._trie.match(topic)):
@@ -246,3 +250,14 @@ def _check_names(route: str, pattern: Pattern, known: set[str]) -> None:
     if unknown:
         known_text = ", ".join(f"{{{name}}}" for name in sorted(known)) or "no names"
         raise RoutesError(f"{route}: {{{min(unknown)}}} is not known here, only {known_text}")
+
+
+def check_names(incoming: Incoming, namespaces: Collection[str]) -> None:
+    """Raises one of the contract's errors where a name that was read out of a topic is none."""
+    if incoming.device and not names.is_name(incoming.device):
+        raise BadRequest("a device id is 1-128 of A-Za-z0-9_.:@-")
+    if incoming.route.does == "publish":
+        names.room_name(incoming.room)
+        names.event_name(incoming.event)
+        if incoming.namespace not in namespaces:
+            raise NotFound(f"there is no namespace {incoming.namespace}; there are {', '.join(namespaces)}")

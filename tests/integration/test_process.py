@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -73,7 +74,7 @@ def test_a_port_that_is_taken_is_said_in_one_line() -> None:
 
 def test_a_misspelt_variable_is_said_in_one_line() -> None:
     done = run(RT_SERVER__PROT="1")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "did you mean server.port" in done.stderr
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "did you mean RT_SERVER__PORT" in done.stderr
 
 
 def test_a_ready_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
@@ -131,12 +132,21 @@ def test_dead_letters_are_shown(service: Service) -> None:
         device.publish("rt/in/nonsense", b"what is this")
     done = run("dead-letters", "--url", service.http, COLUMNS="200")
     assert done.returncode == 0 and "no_route" in done.stdout and "what is this" in done.stdout
+    done = run("dead-letters", "--url", service.http, "--json", "--limit", "1")
+    assert json.loads(done.stdout)["topic"] == "rt/in/nonsense"
 
 
 @pytest.mark.parametrize("command", [["tail", "/iot", "x"], ["publish", "/iot", "x", "e", "1"], ["dead-letters"]])
 def test_a_service_that_is_not_there_is_said_in_one_line(command: list[str]) -> None:
     done = run(*command, "--url", "http://127.0.0.1:9")
-    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "cannot be reached" in done.stderr
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "nothing listens at http://127.0.0.1:9; is the service running?" in done.stderr
+
+
+@pytest.mark.parametrize(("namespace", "says"), [("iot", "did you mean /iot?"), ("/iott", "there is no namespace /iott")])
+def test_a_wrong_namespace_is_named(service: Service, namespace: str, says: str) -> None:
+    done = run("tail", namespace, "x", "--url", service.http)
+    assert done.returncode == 1 and says in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_a_refused_command_says_why(service: Service) -> None:

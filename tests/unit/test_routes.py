@@ -137,8 +137,16 @@ def test_a_routes_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_explaining_a_topic_says_what_it_becomes(default: Routes) -> None:
-    text = "\n".join(cli.explained("devices/pump-1/telemetry", default))
-    assert "event telemetry in room device:pump-1 of /iot" in text and "device:pump-1" in text
-    assert "refused" in "\n".join(cli.explained("rt/in/x", default))
-    assert "may not publish" in "\n".join(cli.explained("rt/out/chat/lobby/say", default))
-    assert "ordinary MQTT" in "\n".join(cli.explained("home/kitchen", default))
+    def says(topic: str) -> str:
+        return "\n".join(cli.explained(topic, default, ["/chat", "/iot"]))
+
+    assert "event telemetry in room device:pump-1 of /iot" in says("devices/pump-1/telemetry")
+    assert "refused" in says("rt/in/x")
+    assert "may not publish" in says("rt/out/chat/lobby/say")
+    assert "may not publish" in says("rt/services/rt-1/status")
+    assert "ordinary MQTT" in says("home/kitchen")
+    assert "not_found: there is no namespace /chta; there are /chat, /iot" in says("rt/in/chta/lobby/say")
+    assert "invalid_event" in says("rt/in/chat/lobby/presence")
+    assert "bad_request" in says("devices/a b/telemetry")
+    with pytest.raises(settings.SettingsError):
+        says("devices/+/telemetry")

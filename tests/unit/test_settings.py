@@ -62,6 +62,7 @@ def test_a_password_that_looks_like_a_number_stays_as_it_is() -> None:
         ({"limts.message_bytes": "1"}, "did you mean limits.message_bytes?"),
         ({"nonsense": "1"}, "sections are server"),
         ({"server": "1"}, "no setting server"),
+        ({"port": "1"}, "did you mean server.port or mqtt.port?"),
         ({"server.port": "http"}, "server.port: input should be a valid integer"),
         ({"server.port": "99999"}, "less than or equal to 65535"),
         ({"server.drain_s": "-1"}, "greater than 0"),
@@ -95,7 +96,7 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(tmp_path: Path, text: s
 
 
 def test_an_unknown_variable_is_named() -> None:
-    with pytest.raises(SettingsError, match=r"RT_SERVER__PROT: .* did you mean server\.port"):
+    with pytest.raises(SettingsError, match=r"RT_SERVER__PROT: .* did you mean RT_SERVER__PORT"):
         load(environ={"RT_SERVER__PROT": "1", "PATH": "/bin"})
 
 

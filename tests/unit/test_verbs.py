@@ -55,7 +55,7 @@ BAD = [
     ("send", {"to": "user:nobody", "event": "dm", "data": 1}, "not_online"),
     ("call", {"to": "user:nobody", "method": "m"}, "not_online"),
     ("call", {"to": "device:nobody", "method": "m"}, "not_online"),
-    ("call", {"to": "user:alice", "method": "a/b"}, "invalid_event"),
+    ("call", {"to": "user:alice", "method": "a/b"}, "bad_request"),
     ("call", {"to": "user:alice", "method": "m", "timeout_ms": 0}, "bad_request"),
     ("call", {"to": "user:alice", "method": "m", "timeout_ms": "soon"}, "bad_request"),
     ("call", {"to": "user:alice", "method": "m", "timeout_ms": 10**9}, "bad_request"),
@@ -77,6 +77,20 @@ def test_bad_input_is_refused_with_the_contracts_code(alice: Client, verb: str, 
     assert answer["error"]["message"] and "Traceback" not in answer["error"]["message"]
     assert alice.core.count(alice.core.metrics.refused, code=code) == 1
     assert alice.ok("ping")["at"] > 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "request_", "says"),
+    [
+        ("join", "lobby", "join: expected an object, got a string"),
+        ("history", {"room": "lobby", "limit": "5"}, "history: expected a whole number, got a string at `limit`"),
+        ("publish", {"room": "lobby", "event": "e", "data": 1, "class": "lates"}, "class is kept, latest or volatile, not 'lates'"),
+        ("join", {}, "join: object missing required field `room`"),
+        ("call", {"to": "user:a", "method": "a/b"}, "a method name is"),
+    ],
+)
+def test_a_refusal_is_written_for_who_reads_it(alice: Client, verb: str, request_: Any, says: str) -> None:
+    assert says in alice.ask(verb, request_)["error"]["message"]
 
 
 def test_a_ping_is_answered_with_the_clock_even_without_an_argument(alice: Client) -> None:

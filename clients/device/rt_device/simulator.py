@@ -72,9 +72,9 @@ def run(url: str, devices: int, quiet: bool, child: bool = False) -> int:
     simulated = [SimulatedDevice(number) for number in range(devices)]
     try:
         for one in simulated:
-            one.device.connect(url)
-    except OSError as error:
-        print(f"simulator: {url} cannot be reached: {error.strerror or error}", file=sys.stderr)
+            one.device.connect(url, wait=not child)  # a service's broker may come later than its devices
+    except (OSError, ValueError) as error:
+        print(f"simulator: {url} cannot be reached: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
         return 1
     while not stopping.wait(PERIOD_S):
         now = time.monotonic()

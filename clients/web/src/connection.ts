@@ -51,11 +51,19 @@ export class Connection {
     if (this.#socket.connected) await this.#join();
   }
 
-  async #join(): Promise<void> {
+  #join(): Promise<void> {
     const room = this.#room;
-    if (room === null) return;
-    const answer = await this.ask<Joined>("join", { room, since: this.#since });
-    if (room !== this.#room) return;
+    if (room === null) return Promise.resolve();
+    return new Promise((resolve) => {
+      // A callback, not a promise: what is pushed next may come before a promise is looked at.
+      this.#socket.emit("join", { room, since: this.#since }, (answer: Joined) => {
+        if (room === this.#room) this.#joined(answer);
+        resolve();
+      });
+    });
+  }
+
+  #joined(answer: Joined): void {
     this.#since = { epoch: answer.epoch, offset: answer.offset };
     this.#listener?.joined(answer);
     answer.publications.forEach((publication) => this.#listener?.published(publication));

@@ -54,6 +54,7 @@ class Server(engineio.Server):
         self.on_binary: Callable[[Connection, bytes], None] = self._plain_binary
         self.too_slow: Callable[[Connection], None] = lambda connection: connection.close(reason="slow")
         self.dropped: Callable[[str], None] = lambda reason: None
+        self.on_foreign_origin: Callable[[str], None] = lambda origin: None
         self.on_closed: Callable[[Connection, str, str], None] = self._log_closed
 
     # -- what connections need
@@ -99,6 +100,7 @@ class Server(engineio.Server):
 
     def _respond(self, environ: Environ) -> Response | None:
         if not self._accepts_origin(environ):
+            self.on_foreign_origin(environ["HTTP_ORIGIN"])
             return _refusal(BAD_REQUEST, "Not an accepted origin.")
         method = environ["REQUEST_METHOD"]
         if method == "OPTIONS":

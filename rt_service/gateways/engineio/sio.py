@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import eventlet
@@ -33,6 +34,7 @@ class Server(socketio.Server):
         self.connect_timeout = connect_timeout
         self.max_attachments = max_attachments
         super().__init__(**options)
+        self.invalid_namespace: Callable[[str], dict[str, Any]] = lambda namespace: {"message": "Invalid namespace"}
         self.eio.on_text = self.on_text
         self.eio.on_binary = self.on_binary
 
@@ -151,7 +153,7 @@ class Server(socketio.Server):
         namespace = namespace or "/"
         known = self.namespaces == "*" or namespace in self.namespaces
         if not (known or namespace in self.handlers or namespace in self.namespace_handlers):
-            refusal = {"message": "Invalid namespace"}
+            refusal = self.invalid_namespace(namespace)
             self._send_packet(eio_sid, sio.Packet(sio.CONNECT_ERROR, data=refusal, namespace=namespace))
             return
         connection = self.eio.sockets.get(eio_sid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from rt_service import log
 from rt_service.core.model import Identity
 from rt_service.core.ports import Clock
 from rt_service.gateways.mqtt.message import Delivery, Message
@@ -47,6 +48,7 @@ class Broker:
         self.subscriptions = Subscriptions()
         self.retained = Retained(bounds.retained)
         self.bounds = bounds
+        self.log = log.Seldom(log.get("mqtt"), clock)
         self._sink = sink
         self._keeper = keeper
         self._clock = clock
@@ -65,6 +67,8 @@ class Broker:
             raise Refused(Reason.NOT_AUTHORIZED)
         if session is not None and session.connection is not None:
             session.connection.end(Reason.SESSION_TAKEN_OVER)  # [MQTT-3.1.4-3]; its will is sent
+            help = "another connection came with the same client id; two devices with one id push each other out"
+            self.log.info("client_id_taken", client_id=client_id, help=help)
             session = self.sessions.get(client_id)
         if session is not None and clean_start:
             self.end(session)

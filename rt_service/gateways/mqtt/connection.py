@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rt_service import log, runtime
+from rt_service import runtime
 from rt_service.core.errors import RtError
 from rt_service.core.ports import Clock
 from rt_service.gateways.mqtt.broker import Broker, Refused
@@ -52,7 +52,6 @@ class Connection:
         self._clock = clock
         self._metrics = metrics
         self._bounds = bounds
-        self._log = log.get("mqtt")
         self._terms: Terms | None = None
         self._output = Output(stream, bounds.waiting_bytes, self._drained)
         self._over = False
@@ -158,7 +157,7 @@ class Connection:
 
     def _refuse(self, reason: str, **about: object) -> None:
         self._metrics.mqtt_refused.labels(reason).inc()
-        self._log.info("mqtt_refused", client_id=self._client_id, reason=reason, **about)
+        self._broker.log.info("mqtt_refused", client_id=self._client_id, reason=reason, **about)
 
     # -- CONNECT
 

@@ -12,7 +12,7 @@ from socketio.exceptions import ConnectionRefusedError
 
 from rt_service import log, runtime
 from rt_service.api import Api
-from rt_service.core.errors import RtError, TooManyRequests
+from rt_service.core.errors import NotFound, RtError, TooManyRequests
 from rt_service.core.hub import Hub
 from rt_service.gateways.codecs import SocketIoWire
 from rt_service.gateways.engineio import SocketIO, packets
@@ -50,6 +50,7 @@ class SocketIoGateway:
         self._api = api
         self._metrics = metrics
         self._log = log.get("socketio")
+        self._quiet = log.Seldom(self._log, runtime.SystemClock())
         self._over_limit: dict[str, tuple[SocketIoTransport, RtError]] = {}
         self._manager = HubManager(hub, self._on_connected)
         self.socketio = SocketIO(
@@ -76,6 +77,8 @@ class SocketIoGateway:
         self._server.eio.too_slow = self._too_slow
         self._server.eio.dropped = lambda reason: metrics.dropped.labels(reason).inc()
         self._server.eio.on_closed = self._on_closed
+        self._server.eio.on_foreign_origin = self._on_foreign_origin
+        self._server.invalid_namespace = self._invalid_namespace
 
     @property
     def flushed(self) -> bool:
@@ -108,6 +111,17 @@ class SocketIoGateway:
     def _on_closed(self, connection: Connection, reason: str, what: str) -> None:
         self._metrics.closed.labels(reason).inc()
         self._log.info("connection_closed", connection=connection.sid, reason=reason, what=what)
+
+    def _on_foreign_origin(self, origin: str) -> None:
+        self._metrics.refused.labels("origin").inc()
+        help = "name it in server.cors_allowed_origins if it is a page of yours"
+        self._quiet.info("origin_refused", origin=origin[:200], help=help)
+
+    def _invalid_namespace(self, namespace: str) -> dict[str, Any]:
+        """What a client is told; `message` is what socket.io-client shows."""
+        there_are = ", ".join(self._server.namespaces)
+        refusal = NotFound(f"there is no namespace {namespace[:64]}; there are {there_are}")
+        return {"message": "Invalid namespace", "data": self._api.refusal(refusal)["error"]}
 
     def _on_trigger(self, event: str, namespace: str, *args: Any) -> Any:
         """Application handlers run too, after ours on connect and before ours on disconnect."""
@@ -165,6 +179,8 @@ class SocketIoGateway:
         def reply(answer: dict[str, Any]) -> None:
             if id is not None:
                 connection.send_frame(packets.frame(packets.ACK, namespace, [answer], id))
+            elif not answer["ok"]:
+                self._quiet.info("refused_unheard", verb=verb[:64], session=session.sid, **answer["error"])
 
         if verb == "call":  # waits for somebody else; what the client says meanwhile goes on
             runtime.spawn(self._api.answer, session, verb, request, reply)

@@ -1,0 +1,108 @@
+"""What the documents show is run as it stands, but for the address."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.mqtt_client import MqttClient
+from tests.support.service import ROOT, Service
+from tests.support.socketio_client import SocketIoClient
+from tests.support.tools import E2E, need_node_packages
+from tests.support.waiting import eventually
+
+
+def example(document: str, language: str, contains: str) -> str:
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+    return next(block for block in blocks if contains in block)
+
+
+class Script:
+    """A script that runs beside the test; what it prints is read as it comes."""
+
+    def __init__(self, command: list[str], folder: Path) -> None:
+        self._output = folder / "output"
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def __enter__(self) -> Script:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+
+def javascript(source: str, service: Service, folder: Path) -> Script:
+    node = need_node_packages()
+    # Imports are looked up from where a file stands, so it has to stand beside the packages.
+    file = E2E / f".example-{folder.name}.mjs"
+    file.write_text(source.replace("http://127.0.0.1:5000", service.http))
+    script = Script([node, str(file)], folder)
+    eventually(lambda: script.output)
+    file.unlink()
+    return script
+
+
+def test_the_readmes_browser_example_hears_the_device_and_is_answered(tmp_path: Path) -> None:
+    with Service("--simulate", "3") as service:
+        source = example("README.md", "js", "telemetry")
+        with javascript(source, service, tmp_path) as script:
+            eventually(lambda: "ok: true, data: { c: 24, was:" in script.output)
+            eventually(lambda: re.search(r"pump-1 \{ c: [\d.]+", script.output))
+
+
+def test_the_readmes_device_is_online_publishes_and_answers(service: Service, tmp_path: Path) -> None:
+    source = example("README.md", "python", "Device").replace("mqtt://127.0.0.1:1883", service.mqtt)
+    with SocketIoClient(service.http, "/iot") as page:
+        page.ok("join", room="device:esp-1")
+        with Script([sys.executable, "-c", source], tmp_path) as script:
+            page.sees("telemetry", {"c": 21.5})
+            eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online"])
+            assert page.ok("call", to="device:esp-1", method="set", data={"c": 24})["data"] == {"c": 24}
+            error = page.ask("call", {"to": "device:esp-1", "method": "set", "data": {}})["error"]
+            assert error["code"] == "internal" and "KeyError" in error["message"]
+            assert page.refused("call", to="device:esp-1", method="fly") == "not_found"
+            assert script.process.stdin is not None
+            script.process.stdin.write(b"\n")
+            script.process.stdin.flush()
+            assert script.process.wait(timeout=10) == 0
+        eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online", "offline"])
+
+
+def test_the_protocols_client_recovers_what_it_missed(tmp_path: Path) -> None:
+    with Service() as service:
+        source = example("docs/protocol.md", "js", "recovered")
+        # What a test has to add: the connection breaks, and what it misses is told.
+        source += '\nconsole.log("started"); process.stdin.on("data", () => chat.io.engine.close());\n'
+        with javascript(source, service, tmp_path) as script, SocketIoClient(service.http, "/chat") as page:
+            page.ok("join", room="lobby")
+            eventually(lambda: len(page.ok("presence", room="lobby")["members"]) == 2)
+            page.ok("publish", room="lobby", event="say", data="before")
+            eventually(lambda: "say before" in script.output)
+            page.ok("publish", room="lobby", event="move", data="no offset", **{"class": "volatile"})
+            assert script.process.stdin is not None
+            script.process.stdin.write(b"cut\n")
+            script.process.stdin.flush()
+            eventually(lambda: len(page.ok("presence", room="lobby")["members"]) == 1)
+            for n in range(3):
+                page.ok("publish", room="lobby", event="say", data=f"missed {n}")
+            eventually(lambda: "say missed 2" in script.output)
+            page.ok("publish", room="lobby", event="say", data="after")
+            eventually(lambda: "say after" in script.output)
+            said = re.findall(r"say (.*)", script.output)
+            assert said == ["before", "missed 0", "missed 1", "missed 2", "after"]
+
+
+def test_mosquittos_commands_stand_in_the_readme_as_they_work(service: Service) -> None:
+    topic, payload = re.findall(r"mosquitto_pub -t (\S+) -m '(.*?)'", (ROOT / "README.md").read_text())[0]
+    with SocketIoClient(service.http, "/iot") as page, MqttClient(service.mqtt) as device:
+        page.ok("join", room="device:esp-1")
+        device.publish(topic, payload)
+        page.sees("telemetry", {"c": 21.5})
