@@ -88,7 +88,7 @@ test("a reading from any MQTT client appears as a device of its own", async () =
   await device.publishAsync("devices/zebra-1/telemetry", JSON.stringify({ c: 21.5 }), { qos: 1 });
   await page.locator("nav button", { hasText: "zebra-1" }).click();
   await eventually(async () => /21.5/.test(await text(page, "#values")));
-  assert.equal(await text(page, "#online"), "offline");
+  assert.equal(await text(page, "#online"), "no status yet");
   await device.endAsync();
   await page.close();
 });
@@ -97,6 +97,11 @@ test("it works with the keyboard alone", async () => {
   const page = await open();
   await page.keyboard.press("Tab");
   for (let n = 0; n < 10 && (await page.evaluate(() => document.activeElement.id)) !== "line"; n++) await page.keyboard.press("Tab");
+  // The list of rooms is asked for every two seconds; whoever has the focus keeps it.
+  await page.locator("nav button").nth(1).focus();
+  await eventually(() => page.evaluate(() => performance.now() > 5000));
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "pump-1");
+  await page.locator("#line").focus();
   await page.keyboard.type("by keyboard");
   await page.keyboard.press("Enter");
   await eventually(async () => /by keyboard/.test(await text(page, "#chat")));
@@ -115,11 +120,15 @@ test("it fits a desktop and a phone", async () => {
 
 test("it comes back by itself after the service restarts", async () => {
   const page = await open();
+  await page.fill("#line", "typed while it is away");
   assert.equal(await service.stop(), 0);
-  await eventually(async () => /reconnecting|error|cannot/.test(await text(page, "#state")));
+  await eventually(async () => (await text(page, "#state")) === "reconnecting");
+  assert.equal(await page.isDisabled("#say button"), true);
+  await page.press("#line", "Enter");
   await service.start();
   await eventually(async () => /connected as/.test(await text(page, "#state")));
   const first = await text(page, "#plot-note");
   await eventually(async () => (await text(page, "#plot-note")) !== first);
+  assert.equal(await page.inputValue("#line"), "typed while it is away");
   await page.close();
 });

@@ -27,7 +27,9 @@ export class Connection {
       void this.#join();
     });
     this.#socket.on("disconnect", () => state("reconnecting", false));
-    this.#socket.on("connect_error", (error) => state(error.message || "cannot connect", false));
+    this.#socket.on("connect_error", (error: Error & { data?: Failure }) => {
+      if (error.data) state(error.data.message, false); // refused; anything else is the network, and tried again
+    });
     this.#socket.on("presence", (change: PresenceChange) => {
       if (change.room === this.#room) this.#listener?.presence(change);
     });
@@ -36,7 +38,9 @@ export class Connection {
     });
   }
 
+  /** Throws at once while there is no connection: what somebody asks now is not meant for later. */
   async ask<T>(verb: string, request: object = {}): Promise<T> {
+    if (!this.#socket.connected) throw new Error("not connected");
     const answer = await this.#socket.timeout(10_000).emitWithAck(verb, request);
     if (!answer.ok) throw new Refused(answer.error);
     return answer as T;

@@ -12,11 +12,13 @@ const me = `guest-${Math.random().toString(36).slice(2, 7)}`;
 const plot = new Plot(element("plot"));
 const people = new Map<string, Member>();
 let current: string | null = null;
+let statusSeen = false; // whether the device ever said that it is, or is not, there
 let filling: Publication[] | null = null; // what comes while the history is read waits here, to stay in order
 
 const connection = new Connection("/iot", { user: me }, (text, good) => {
   element("state").textContent = good ? `${text} as ${me}` : text;
   element("dot").classList.toggle("good", good);
+  for (const button of document.querySelectorAll<HTMLButtonElement>("form button")) button.disabled = !good;
   if (good) void refreshRooms();
 });
 
@@ -26,11 +28,24 @@ async function refreshRooms(): Promise<void> {
   const { rooms } = await connection.ask<{ rooms: { room: string; members: number }[] }>("rooms", { prefix: PREFIX });
   const names = rooms.map((one) => one.room);
   element("empty").hidden = names.length > 0;
-  element("rooms").replaceChildren(...names.map(roomButton));
+  showRooms(names);
   if (current === null && names[0]) await enter(names[0]);
 }
 
-function roomButton(room: string): HTMLElement {
+/** Changes only what has changed, so that the keyboard's focus stays where it is. */
+function showRooms(names: string[]): void {
+  const list = element("rooms");
+  const shown = new Map([...list.children].map((item) => [item.textContent ?? "", item]));
+  const wanted = names.map((room) => shown.get(room.slice(PREFIX.length)) ?? roomItem(room));
+  if (wanted.length !== list.childElementCount || wanted.some((item, i) => list.children[i] !== item)) {
+    for (const item of [...list.children]) if (!wanted.includes(item)) item.remove();
+    wanted.forEach((item, i) => {
+      if (list.children[i] !== item) list.insertBefore(item, list.children[i] ?? null);
+    });
+  }
+}
+
+function roomItem(room: string): Element {
   const button = document.createElement("button");
   button.textContent = room.slice(PREFIX.length);
   button.setAttribute("aria-pressed", String(room === current));
@@ -47,8 +62,11 @@ async function enter(room: string): Promise<void> {
   element("code").textContent = linesFor(room);
   element("answer").textContent = "";
   for (const button of element("rooms").querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", String(button.textContent === room.slice(PREFIX.length)));
+    const pressed = button.textContent === room.slice(PREFIX.length);
+    button.setAttribute("aria-pressed", String(pressed));
+    if (pressed) button.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
+  statusSeen = false;
   await connection.enter(room, { joined, published, presence });
 }
 
@@ -135,6 +153,7 @@ function addLine(who: string, text: string, own: boolean, bad = false): void {
 // -- who is there
 
 function presence(change: PresenceChange): void {
+  statusSeen ||= change.member.kind === "device";
   const key = `${change.member.kind}:${change.member.id}`;
   if (change.action === "join" || change.action === "online") people.set(key, change.member);
   else people.delete(key);
@@ -151,8 +170,9 @@ function showPeople(): void {
     }),
   );
   const online = current !== null && people.has(current);
-  element("online").textContent = online ? "online" : "offline";
-  element("online").classList.toggle("good", online);
+  const badge = element("online");
+  badge.textContent = online ? "online" : statusSeen ? "offline" : "no status yet";
+  badge.className = `badge ${online ? "good" : statusSeen ? "bad" : ""}`;
 }
 
 // -- talking and calling
@@ -162,9 +182,9 @@ element<HTMLFormElement>("say").onsubmit = async (event) => {
   const line = element<HTMLInputElement>("line");
   const text = line.value.trim();
   if (!text || current === null) return;
-  line.value = "";
   try {
     await connection.ask("publish", { room: current, event: "say", data: { text } });
+    line.value = "";
   } catch (error) {
     addLine("not sent", why(error), true, true);
   }

@@ -76,11 +76,11 @@ export class Plot {
         legend: { live: false },
         series: [
           {},
-          ...names.map((name, i) => ({ label: name, scale: `y${i}`, stroke: style.getPropertyValue(`--series-${i % 5}`), width: 2, points: { show: false } })),
+          ...names.map((name, i) => ({ label: name, scale: `y${i}`, stroke: style.getPropertyValue(`--series-${i % 5}`), width: 2, points: { size: 6, show: () => this.#times.length < 3 } })),
         ],
         axes: [
-          axis,
-          ...names.map((_, i) => ({ ...axis, scale: `y${i}`, side: i === 0 ? 3 : 1, show: i < 2, size: 46, grid: { ...grid, show: i === 0 } })),
+          { ...axis, space: 70, values: (_plot, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString()) },
+          ...names.map((_, i) => ({ ...axis, stroke: style.getPropertyValue(`--series-${i % 5}`), scale: `y${i}`, side: i === 0 ? 3 : 1, show: i < 2, size: 56, grid: { ...grid, show: i === 0 } })),
         ],
         scales: Object.fromEntries(names.map((_, i) => [`y${i}`, { auto: false }])),
       },
