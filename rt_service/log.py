@@ -40,7 +40,10 @@ def get(part: str) -> Any:
 
 
 class Seldom:
-    """A logger for what strangers can cause: a few lines at once, then one every ten seconds, with how many were left out."""
+    """A logger for what strangers can cause: a few lines at once, then one every ten seconds.
+
+    A line says how many were left out before it.
+    """
 
     EVERY_S = 10.0
     BURST = 5

@@ -42,8 +42,8 @@ class Publication:
     """
 
     __slots__ = (
-        "_data", "_encoded", "_json", "at", "class_", "epoch", "event", "id", "key", "may_repeat", "namespace", "offset",
-        "room", "sender",
+        "_data", "_encoded", "_json", "at", "class_", "epoch", "event", "id", "key", "may_repeat", "namespace",
+        "offset", "room", "sender",
     )  # fmt: skip
 
     def __init__(

@@ -137,8 +137,9 @@ class Routes:
 
     @property
     def out_filters(self) -> list[str]:
-        """The topics that only the service publishes on."""
-        return [*(pattern.filter for _, pattern in self.out_routes), *SERVICE_TOPICS]
+        """The topics that only the service publishes on; none where it is but the broker of other services."""
+        filters = [pattern.filter for _, pattern in self.out_routes]
+        return [*filters, *SERVICE_TOPICS] if filters else []
 
     def _incoming(self, topic: str) -> Incoming | None:
         for number in sorted(self._trie.match(topic)):

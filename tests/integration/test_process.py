@@ -143,7 +143,9 @@ def test_a_service_that_is_not_there_is_said_in_one_line(command: list[str]) -> 
     assert "nothing listens at http://127.0.0.1:9; is the service running?" in done.stderr
 
 
-@pytest.mark.parametrize(("namespace", "says"), [("iot", "did you mean /iot?"), ("/iott", "there is no namespace /iott")])
+@pytest.mark.parametrize(
+    ("namespace", "says"), [("iot", "did you mean /iot?"), ("/iott", "there is no namespace /iott")]
+)
 def test_a_wrong_namespace_is_named(service: Service, namespace: str, says: str) -> None:
     done = run("tail", namespace, "x", "--url", service.http)
     assert done.returncode == 1 and says in done.stderr and done.stderr.count("\n") == 1

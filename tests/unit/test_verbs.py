@@ -84,7 +84,11 @@ def test_bad_input_is_refused_with_the_contracts_code(alice: Client, verb: str, 
     [
         ("join", "lobby", "join: expected an object, got a string"),
         ("history", {"room": "lobby", "limit": "5"}, "history: expected a whole number, got a string at `limit`"),
-        ("publish", {"room": "lobby", "event": "e", "data": 1, "class": "lates"}, "class is kept, latest or volatile, not 'lates'"),
+        (
+            "publish",
+            {"room": "lobby", "event": "e", "data": 1, "class": "lates"},
+            "class is kept, latest or volatile, not 'lates'",
+        ),
         ("join", {}, "join: object missing required field `room`"),
         ("call", {"to": "user:a", "method": "a/b"}, "a method name is"),
     ],

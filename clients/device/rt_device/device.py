@@ -35,7 +35,7 @@ class Device:
         self._refusal: str | None = None
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=id, protocol=paho.MQTTv5)
         self._client.will_set(self._topic("status"), "offline", qos=1, retain=True)
-        self._client.on_socket_open = lambda c, u, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._client.on_socket_open = self._on_socket_open
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
 
@@ -110,10 +110,13 @@ class Device:
         client.subscribe([(self._topic("calls/+/+"), 1), *((topic, 1) for topic in self._topics)])
         self._publish(self._topic("status"), "online", retain=True)
 
+    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
-        for topic, handler in self._topics.items():
+        for topic, listener in self._topics.items():
             if paho.topic_matches_sub(topic, message.topic):
-                handler(json.loads(message.payload))
+                listener(json.loads(message.payload))
                 return
         _, _, _, call_id, method = message.topic.split("/")
         reply = self._topic(f"replies/{call_id}")

@@ -6,7 +6,7 @@ gone) is another class of the same object, so that nothing is asked per frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any, Protocol
 
 
@@ -28,8 +28,8 @@ class Outbox(list[bytes]):
     """The peer reads: frames wait until the end of this turn of the loop."""
 
     __slots__ = ("owner", "send")
-    owner: Any
-    send: Callable[[bytes], int]
+    owner: Any  # an Owner; None, like `send`, once the connection is over
+    send: Any  # (bytes) -> int, how many of them the socket took
 
     def become(self, kind: type[Outbox]) -> None:
         """Behave like `kind` from now on."""
