@@ -141,6 +141,32 @@ def test_a_polling_client_that_never_polls_is_closed_too() -> None:
         client.close()
 
 
+def test_who_recovers_more_than_may_wait_is_not_too_slow_for_what_comes_meanwhile() -> None:
+    with service() as running, SocketIoClient(running.http, "/game", "honest") as honest:
+        start = honest.ok("join", room="r")
+        for n in range(500):  # 5 MB, of which 200 kB may wait
+            honest.ok("publish", room="r", event="say", data={"n": n, "pad": "x" * 10_000})
+        since = json.dumps({"epoch": start["epoch"], "offset": start["offset"]})
+        reader = RawWebSocket(running.http, WS, buffer=4096)
+        reader.text()
+        reader.send("40/game,")
+        reader.text()
+        reader.send(f'42/game,1["join",{{"room":"r","since":{since}}}]')
+        for n in range(10):
+            honest.ok("publish", room="r", event="say", data={"n": 500 + n, "pad": "x" * 10_000})
+        while not (text := reader.text()).startswith("43/game,1"):
+            pass
+        answer = json.loads(text[9:])[0]
+        assert answer["recovered"]
+        numbers = [p["data"]["n"] for p in answer["publications"]]
+        while numbers[-1] < 509:
+            text = reader.text()
+            if text.startswith('42/game,["say"'):
+                numbers.append(json.loads(text[8:])[1]["data"]["n"])
+        assert numbers == list(range(510))
+        reader.close()
+
+
 def test_a_client_that_asks_and_never_reads_the_answers_is_stopped() -> None:
     with service() as running, SocketIoClient(running.http, "/game", "honest") as honest:
         honest.ok("join", room="r")

@@ -44,6 +44,7 @@ class Connection(engineio.socket.Socket):
         self.handler_ended: Event | None = None
         self.waiting = 0
         self.max_waiting: int = server.max_waiting
+        self._excused = 0
         self.places: dict[Hashable, int] | None = None
         self.out: Outbox = Blocked()
         self.out.owner, self.out.send = self, self._send_to_poll
@@ -80,6 +81,18 @@ class Connection(engineio.socket.Socket):
     def send_frame(self, frame: bytes) -> None:
         """Queue one or more whole WebSocket frames."""
         self.server.loop.send(self.out, frame)
+
+    def excuse(self, size: int) -> None:
+        """See `outbox.Owner`: until it is sent, one answer does not count against what may wait."""
+        if type(self.out) is Outbox:
+            self._count_again()  # the one before was sent
+        if not self._excused:
+            self._excused = size
+            self.max_waiting += size
+
+    def _count_again(self) -> None:
+        self.max_waiting -= self._excused
+        self._excused = 0
 
     def block(self, data: bytes, sent: int) -> None:
         """Only `sent` bytes of `data` were taken: keep the rest, and count from now on."""
@@ -121,6 +134,7 @@ class Connection(engineio.socket.Socket):
     def _unblock(self) -> None:
         assert self._wire is not None
         self._data, self._sent, self.waiting = b"", 0, 0
+        self._count_again()
         self._wire.sent_all()
         if type(self.out) is Blocked:
             self.out.become(Outbox)
@@ -325,8 +339,10 @@ class Connection(engineio.socket.Socket):
         packets, taken = payload.encode(memoryview(self._data)[self._sent :])
         self._sent += taken
         self.waiting -= taken
-        if self.closed and self._sent >= len(self._data):
-            self.server.forget(self)
+        if self._sent >= len(self._data):
+            self._count_again()
+            if self.closed:
+                self.server.forget(self)
         return packets
 
     def _send_to_poll(self, data: bytes) -> int:

@@ -15,6 +15,7 @@ from rt_service.gateways.engineio.outbox import Outbox
 
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 BROADCASTS_PER_TURN = 256  # flush then at the latest, or latency and memory grow with a busy turn
+LARGE_BYTES = 16_384  # of one frame: flush at once, so that a turn in which many are made is bounded
 IDLE_GREENLETS = 1000
 
 log = logging.getLogger("rt_service.engineio")
@@ -32,12 +33,18 @@ class Loop:
     # -- sending
 
     def send(self, out: Outbox, frame: bytes) -> None:
-        """Append one frame to one outbox."""
+        """Append one frame, for this peer alone, to its outbox."""
         if not out:
             self.dirty.append(out)
             if not self._scheduled:
                 self.schedule()
+        if len(frame) < LARGE_BYTES:
+            out.append(frame)
+            return
+        if out.owner is not None:
+            out.owner.excuse(len(frame))
         out.append(frame)
+        self.flush()
 
     def broadcast(self, outboxes: Iterable[Outbox], frame: bytes) -> None:
         """Append the same frame to many."""
@@ -47,7 +54,7 @@ class Loop:
                 dirty.append(out)
             out.append(frame)
         self._broadcasts += 1
-        if self._broadcasts >= BROADCASTS_PER_TURN:
+        if self._broadcasts >= BROADCASTS_PER_TURN or len(frame) >= LARGE_BYTES:
             self.flush()
         elif not self._scheduled:
             self.schedule()

@@ -17,6 +17,9 @@ class Owner(Protocol):
     max_waiting: int
     places: dict[Hashable, int] | None  # where the newest waiting frame of a key stands
 
+    def excuse(self, size: int) -> None:
+        """An answer of `size` bytes follows that may be larger than all that may wait."""
+
     def overflowed(self) -> None:
         """More waits than may, and it is not to be dropped: the reader is too slow."""
 
