@@ -1,0 +1,1 @@
+"""Load tests side by side with named peers. `make bench` runs them; README.md here says how to read them."""
