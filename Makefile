@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format web clean
+.PHONY: help run test check format web bench clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,8 +28,12 @@ format: $(VENV)/installed-dev  ## put the code into shape
 web: $(VENV)/installed  ## build the pages again
 	$(BIN)/python hatch_build.py
 
+bench: $(VENV)/installed-bench  ## load tests beside Node, Flask-SocketIO and C; a table and a plot (benchmarks/README.md)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 clean:  ## remove what was built and installed
-	rm -rf $(VENV) build dist *.egg-info rt_service/web clients/web/node_modules tests/e2e/node_modules
+	rm -rf $(VENV) build dist *.egg-info rt_service/web benchmarks/results
+	rm -rf clients/web/node_modules tests/e2e/node_modules benchmarks/peers/node/node_modules
 
 $(VENV)/installed: requirements.txt pyproject.toml hatch_build.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rt-service needs Python 3.11 or later; this is %d.%d: make PYTHON=python3.12" % sys.version_info[:2])'
@@ -40,4 +44,8 @@ $(VENV)/installed: requirements.txt pyproject.toml hatch_build.py
 
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed requirements-bench.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@

@@ -21,10 +21,13 @@ console = Console()
 
 
 def main(
-    only: Annotated[str, typer.Option(help="Loads whose name contains this, such as fanout-1000.", metavar="TEXT")] = "",
+    only: Annotated[
+        str, typer.Option(help="Loads whose name contains this, such as fanout-1000.", metavar="TEXT")
+    ] = "",
     servers: Annotated[str, typer.Option(help="Which servers, with commas.", metavar="LIST")] = "ours,node,flask,c",
     seconds: Annotated[float, typer.Option(help="Of each measurement.", min=0.5, metavar="SECONDS")] = 3,
     rounds: Annotated[int, typer.Option(help="The median counts.", min=1, metavar="N")] = 3,
+    out: Annotated[Path, typer.Option(help="Where results and plot go.", metavar="FOLDER")] = RESULTS,
     docs: Annotated[bool, typer.Option("--docs", help="Put table and plot into docs/performance.md.")] = False,
     set_: Annotated[list[str], typer.Option("--set", help="A setting of rt-service.", metavar="NAME=VALUE")] = [],  # noqa: B006
 ) -> None:
@@ -36,14 +39,14 @@ def main(
     chosen = [load for load in loads.LOADS if only in load.name]
     peers = [peer for peer in PEERS if peer.name in servers.split(",")]
     results = measure(chosen, peers, seconds, rounds, set_)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "results.json").write_text(json.dumps(results, indent=1))
+    out.mkdir(exist_ok=True)
+    (out / "results.json").write_text(json.dumps(results, indent=1))
     show(results, peers)
     if not only:
-        report.plot(results, RESULTS / "performance.svg")
-        console.print(f"plot: {(RESULTS / 'performance.svg').relative_to(ROOT)}")
+        report.plot(results, out / "performance.svg")
+        console.print(f"plot: {out / 'performance.svg'}")
     if docs:
-        write_docs(report.markdown(results, seconds, rounds))
+        write_docs(report.markdown(results, seconds, rounds), out)
 
 
 def measure(
@@ -82,12 +85,12 @@ def show(results: report.Results, peers: list[Peer]) -> None:
     console.print(table, width=max(console.width, 150))
 
 
-def write_docs(table: str) -> None:
+def write_docs(table: str, out: Path) -> None:
     page = DOCS / "performance.md"
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     page.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
-    shutil.copy(RESULTS / "performance.svg", Path(DOCS / "performance.svg"))
+    shutil.copy(out / "performance.svg", DOCS / "performance.svg")
 
 
 if __name__ == "__main__":

@@ -89,7 +89,15 @@ def plot(results: Results, path: Path) -> None:
     figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
     _lines(axes[0][0], results)
     _bars(axes[0][1], results, ["echo-100", "echo-1000"], 0, "Acked round trips per second", "more is better")
-    _bars(axes[1][0], results, ["steady-200", "steady-1000"], 1, "p99 in ms at 100 publishes/s", "less is better", log=True)
+    _bars(
+        axes[1][0],
+        results,
+        ["steady-200", "steady-1000"],
+        1,
+        "p99 in ms at 100 publishes/s",
+        "less is better",
+        log=True,
+    )
     _bars(axes[1][1], results, ["idle-10000"], 1, "KiB per idle connection", "less is better")
     axes[0][0].legend(frameon=False)
     figure.savefig(path, metadata={"Date": None})
@@ -99,7 +107,9 @@ def _lines(axis: Any, results: Results) -> None:
     windows = [1, 4, 32, 256]
     loads = [load for window in windows for load in LOADS if load.name == f"fanout-1000-{window}"]
     for peer in PEERS:
-        points = [(w, values(load.figures[0], load, results).get(peer.name)) for w, load in zip(windows, loads, strict=True)]
+        points = [
+            (w, values(load.figures[0], load, results).get(peer.name)) for w, load in zip(windows, loads, strict=True)
+        ]
         shown = [(window, value) for window, value in points if value]
         axis.plot(*zip(*shown, strict=True), "o-", label=peer.title, color=peer.colour) if shown else None
     axis.set(xscale="log", yscale="log", xlabel="publishes in flight", title="Deliveries per second, 1,000 in the room")

@@ -115,7 +115,7 @@ class Api:
         reply(answer)
         if verb == "join" and answer["ok"]:
             self._hub.release(session, request["room"])
-        if verb in self._verbs:
+        if answer["ok"] or verb in self._verbs:
             self._metrics.verb_seconds.observe(verb, self._clock.monotonic() - started)
 
     def refusal(self, error: RtError) -> Answer:
@@ -148,16 +148,17 @@ class Api:
         """
         if namespace not in self._namespaces:
             raise NotFound(f"there is no namespace {namespace}")
-        publication = self._publication(sender, namespace, room, event, data, id, class_, key)
+        publication = self._publication(sender, namespace, names.room_name(room), event, data, id, class_, key)
         self._policy.allow(sender, "publish", namespace, room, event)
         return self._hub.publish(publication)
 
     # -- verbs
 
     def _do(self, session: Session, verb: str, request: Any) -> Answer:
-        if verb not in self._verbs:
+        known = self._verbs.get(verb)
+        if known is None:
             raise BadRequest(f"there is no verb {verb[:64]!r}; there are {', '.join(self._verbs)}")
-        kind, run = self._verbs[verb]
+        kind, run = known
         try:
             asked = msgspec.convert({} if request is None else request, kind)
         except msgspec.ValidationError as error:
@@ -184,6 +185,8 @@ class Api:
 
     def _publish(self, session: Session, asked: verbs.Publish) -> Answer:
         self._take_token(session)
+        if type(asked.room) is not str or asked.room not in session.rooms:
+            raise NotMember(f"join {names.room_name(asked.room)} before publishing in it")
         publication = self._publication(
             session.identity,
             session.namespace,
@@ -191,11 +194,9 @@ class Api:
             asked.event,
             asked.data,
             asked.id,
-            PublicationClass(asked.class_),
+            asked.class_,
             asked.key,
         )
-        if publication.room not in session.rooms:
-            raise NotMember(f"join {publication.room} before publishing in it")
         self._policy.allow(session.identity, "publish", session.namespace, publication.room, publication.event)
         receipt = self._hub.publish(publication)
         return {"id": publication.id, "epoch": receipt.epoch, "offset": receipt.offset}
@@ -297,17 +298,16 @@ class Api:
         self,
         sender: Identity,
         namespace: str,
-        room: Any,
+        room: str,
         event: Any,
         data: Any,
         id: str | None,
         class_: PublicationClass,
         key: str | None,
     ) -> Publication:
-        room, event = names.room_name(room), names.event_name(event)
-        for name, value in (("id", id), ("key", key)):
-            if value is not None and not names.is_name(value):
-                raise BadRequest(f"`{name}` is 1-128 of A-Za-z0-9_.:@-")
+        event = names.event_name(event)
+        if (id is not None and not names.is_name(id)) or (key is not None and not names.is_name(key)):
+            raise BadRequest("`id` and `key` are 1-128 of A-Za-z0-9_.:@-")
         if class_ is PublicationClass.LATEST:
             key = key or event
         publication = self._hub.publication(namespace, room, event, data, sender, id=id, class_=class_, key=key)

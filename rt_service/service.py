@@ -185,6 +185,8 @@ class Service:
         sessions = list(self.hub.sessions)
         pause = min(BETWEEN_CLOSES_S, window_s / max(1, len(sessions)))
         for session in sessions:
+            if not session.open:
+                continue
             session.transport.close(
                 "shutdown", "the service is stopping; reconnect and recover", reconnect=True,
                 retry_after_ms=random.randrange(500, 3000),

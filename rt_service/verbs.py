@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
-from rt_service.core.model import Position
+from rt_service.core.model import Position, PublicationClass
 
 
 class Since(Struct):
@@ -35,7 +35,7 @@ class Publish(Struct):
     event: Any
     data: Any
     id: str | None = None
-    class_: Literal["kept", "latest", "volatile"] = msgspec.field(default="kept", name="class")
+    class_: PublicationClass = msgspec.field(default=PublicationClass.KEPT, name="class")
     key: str | None = None
 
 

@@ -28,6 +28,10 @@ def encode(value: Any) -> Encoded:
     Raises:
         InvalidData: it holds something that JSON has no form for, or is nested too deep.
     """
+    try:
+        return Encoded(orjson.dumps(value), False)
+    except orjson.JSONEncodeError:
+        pass  # nearly always it is binary
     binary = False
 
     def other(part: Any) -> Any:

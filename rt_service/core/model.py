@@ -42,7 +42,7 @@ class Publication:
     """
 
     __slots__ = (
-        "_data", "_encoded", "_json", "at", "class_", "epoch", "event", "id", "key", "may_repeat", "namespace",
+        "_data", "_json", "at", "class_", "encoded", "epoch", "event", "id", "key", "may_repeat", "namespace",
         "offset", "room", "sender",
     )  # fmt: skip
 
@@ -72,8 +72,8 @@ class Publication:
         self.may_repeat = may_repeat
         self.epoch = epoch
         self.offset = offset
+        self.encoded = encoding.encode(data)
         self._data = data
-        self._encoded: encoding.Encoded | None = None
         self._json: bytes | None = None
 
     @property
@@ -82,13 +82,6 @@ class Publication:
         if self._data is _ONLY_ENCODED:
             return encoding.loads(self.encoded.json)
         return self._data
-
-    @property
-    def encoded(self) -> encoding.Encoded:
-        """`data` as JSON, made once."""
-        if self._encoded is None:
-            self._encoded = encoding.encode(self._data)
-        return self._encoded
 
     @property
     def binary(self) -> bool:
@@ -128,12 +121,11 @@ class Publication:
         room = "null" if self.room is None else f'"{self.room}"'
         offset = "null" if self.offset is None else self.offset
         key = "" if self.key is None else f',"key":"{self.key}"'
-        head = f'{{"room":{room},"event":"{self.event}","data":'
-        tail = (
-            f',"from":{{"kind":"{self.sender.kind}","id":"{self.sender.id}"}},'
-            f'"id":"{self.id}","offset":{offset},"at":{self.at}{key}}}'
-        )
-        return b"".join((head.encode(), self.encoded.json, tail.encode()))
+        kind, sender = self.sender
+        return (
+            f'{{"room":{room},"event":"{self.event}","data":{self.encoded.json.decode()},'
+            f'"from":{{"kind":"{kind}","id":"{sender}"}},"id":"{self.id}","offset":{offset},"at":{self.at}{key}}}'
+        ).encode()
 
 
 _ONLY_ENCODED = object()

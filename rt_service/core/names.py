@@ -8,8 +8,8 @@ from rt_service.core.errors import BadRequest, InvalidEvent, InvalidRoom
 from rt_service.core.model import KINDS, Identity
 
 _ALPHABET = "A-Za-z0-9_.:@-"
-_ROOM = re.compile(f"[{_ALPHABET}]{{1,128}}")
-_EVENT = re.compile(f"[{_ALPHABET}]{{1,64}}")
+_is_room = re.compile(f"[{_ALPHABET}]{{1,128}}").fullmatch
+_is_event = re.compile(f"[{_ALPHABET}]{{1,64}}").fullmatch
 
 # Names that clients already use for something else: the service's own pushes (CONTRACT.md section 2) and the
 # events that Socket.IO libraries emit locally (socket.io-client's RESERVED_EVENTS, python-socketio's).
@@ -27,7 +27,7 @@ def room_name(value: object) -> str:
     Raises:
         InvalidRoom: it is not a string or has another character or length.
     """
-    if type(value) is not str or not _ROOM.fullmatch(value):
+    if type(value) is not str or not _is_room(value):
         raise InvalidRoom(f"a room name is 1-128 of A-Za-z0-9_.:@-, not {_shown(value)}")
     return value
 
@@ -38,7 +38,7 @@ def event_name(value: object) -> str:
     Raises:
         InvalidEvent: it is not a string, has another character or length, or is reserved.
     """
-    if type(value) is not str or not _EVENT.fullmatch(value):
+    if type(value) is not str or not _is_event(value):
         raise InvalidEvent(f"an event name is 1-64 of A-Za-z0-9_.:@-, not {_shown(value)}")
     if value in RESERVED_EVENTS:
         raise InvalidEvent(f"the event name {value!r} is reserved")
@@ -51,14 +51,14 @@ def method_name(value: object) -> str:
     Raises:
         BadRequest: it is not.
     """
-    if type(value) is not str or not _EVENT.fullmatch(value):
+    if type(value) is not str or not _is_event(value):
         raise BadRequest(f"a method name is 1-64 of A-Za-z0-9_.:@-, not {_shown(value)}")
     return value
 
 
 def is_name(value: object) -> bool:
     """Whether `value` could be a room name; ids of identities, calls and publications follow the same grammar."""
-    return type(value) is str and _ROOM.fullmatch(value) is not None
+    return type(value) is str and _is_room(value) is not None
 
 
 def address(value: object) -> Identity:

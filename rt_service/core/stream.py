@@ -93,9 +93,11 @@ class Stream:
 
     def trim(self, now_ms: int) -> None:
         """Let go of what is too old."""
-        while self._history and self._history[0].at < now_ms - self._bounds.age_ms:
-            self._history.popleft()
-        self._forget_ids(now_ms)
+        history, oldest = self._history, now_ms - self._bounds.age_ms
+        while history and history[0].at < oldest:
+            history.popleft()
+        if self._seen:
+            self._forget_ids(now_ms)
 
     def _keep_latest(self, key: str, publication: Publication) -> None:
         self._latest.pop(key, None)  # the newest stands last, so that the first is the one to evict

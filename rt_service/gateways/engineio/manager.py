@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,17 +19,19 @@ class Connections(socketio.Manager):
         self._eio_sids: dict[tuple[str, str], str] = {}  # (namespace, sid) -> Engine.IO sid
         self._sids: dict[tuple[str, str], str] = {}  # (namespace, Engine.IO sid) -> sid
         self._connected: dict[str, dict[str, None]] = {}  # namespace -> sids
+        self._namespaces: Counter[str] = Counter()  # how many are there, or about to be
 
     # -- connections
 
     def get_namespaces(self) -> list[str]:
-        return list(dict.fromkeys(namespace for namespace, _ in self._eio_sids))
+        return list(self._namespaces)
 
     def pre_connect(self, eio_sid: str, namespace: str) -> str | None:
         if (namespace, eio_sid) in self._sids:
             return None
         sid: str = self.server.eio.generate_id()
         self._eio_sids[namespace, sid] = eio_sid
+        self._namespaces[namespace] += 1
         self._sids[namespace, eio_sid] = sid
         return sid
 
@@ -63,6 +66,9 @@ class Connections(socketio.Manager):
         eio_sid = self._eio_sids.pop((namespace, sid), None)
         if eio_sid is not None:
             self._sids.pop((namespace, eio_sid), None)
+            self._namespaces[namespace] -= 1
+            if not self._namespaces[namespace]:
+                del self._namespaces[namespace]
         self.callbacks.pop(sid, None)
 
     # -- rooms, for subclasses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -10,6 +11,7 @@ from rt_service.gateways.engineio import frames
 
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 _TYPES = {b"%d" % number: number for number in range(7)}
+_BINARY = (b"5", b"6")
 
 
 class Malformed(Exception):
@@ -32,17 +34,13 @@ def parse(message: bytes, most_attachments: int) -> Packet:
     Raises:
         Malformed: it is none.
     """
-    kind = _TYPES.get(message[1:2])
-    if kind is None:
-        raise Malformed("there is no such packet type")
-    at, attachments = 2, 0
-    if kind >= BINARY_EVENT:
-        dash = message.find(b"-", 2, 14)
-        attachments = _number(message[2:dash]) if dash > 0 else 0
-        if not 0 < attachments <= most_attachments:
-            raise Malformed(f"a packet has 1 to {most_attachments} attachments")
-        at = dash + 1
-    namespace, at = _namespace(message, at)
+    at = message.find(b"-", 2, 14) + 1 if message[1:2] in _BINARY else 2
+    if message[at : at + 1] == b"/":
+        at = message.find(b",", at) + 1 or len(message)
+    before = message[:at]
+    kind, namespace, attachments = _known_head(before) if at <= _HEAD_BYTES else _head(before)
+    if attachments > most_attachments:
+        raise Malformed(f"a packet has 1 to {most_attachments} attachments")
     end = at
     while message[end : end + 1].isdigit():
         end += 1
@@ -52,13 +50,22 @@ def parse(message: bytes, most_attachments: int) -> Packet:
     return Packet(kind, namespace, packet_id, data, attachments)
 
 
-def _namespace(message: bytes, at: int) -> tuple[str, int]:
-    if message[at : at + 1] != b"/":
-        return "/", at
-    comma = message.find(b",", at)
-    end = comma if comma >= 0 else len(message)
-    name = message[at:end].partition(b"?")[0]
-    return name.decode(), end + 1
+def _head(text: bytes) -> tuple[int, str, int]:
+    """Type, namespace and attachments: what stands before the id, and is the same in most packets."""
+    kind, attachments, rest = _TYPES.get(text[1:2]), 0, text[2:]
+    if kind is None:
+        raise Malformed("there is no such packet type")
+    if kind >= BINARY_EVENT:
+        count, _, rest = rest.partition(b"-")
+        attachments = _number(count)
+        if not attachments:
+            raise Malformed("a packet with attachments has at least one")
+    name = rest.removesuffix(b",").partition(b"?")[0]
+    return kind, name.decode() or "/", attachments
+
+
+_HEAD_BYTES = 200
+_known_head = lru_cache(256)(_head)
 
 
 def _number(digits: bytes) -> int:
@@ -119,11 +126,11 @@ def with_attachments(packet: Packet, attachments: list[bytes]) -> Packet:
 # -- writing
 
 
-def head(kind: int, namespace: str, packet_id: int | None = None, attachments: int = 0) -> bytes:
-    """Everything before the payload."""
+@lru_cache(256)
+def head(kind: int, namespace: str, attachments: int = 0) -> bytes:
+    """Everything before the id."""
     counted = b"%d-" % attachments if attachments else b""
-    within = b"" if namespace == "/" else namespace.encode() + b","
-    return b"4%d%s%s%s" % (kind, counted, within, b"" if packet_id is None else b"%d" % packet_id)
+    return b"4%d%s%s" % (kind, counted, b"" if namespace == "/" else namespace.encode() + b",")
 
 
 def frame(kind: int, namespace: str, data: Any, packet_id: int | None = None) -> bytes:
@@ -141,7 +148,9 @@ def frame(kind: int, namespace: str, data: Any, packet_id: int | None = None) ->
         raise TypeError(f"JSON has no form for {type(value).__name__}")
 
     payload = b"" if data is None else orjson.dumps(data, default=apart, option=orjson.OPT_NON_STR_KEYS)
+    if packet_id is not None:
+        payload = b"%d%s" % (packet_id, payload)
     if not parts:
-        return frames.text(head(kind, namespace, packet_id) + payload)
-    text = frames.text(head(kind + 3, namespace, packet_id, len(parts)) + payload)
+        return frames.text(head(kind, namespace) + payload)
+    text = frames.text(head(kind + 3, namespace, len(parts)) + payload)
     return text + b"".join(frames.frame(frames.BINARY, part) for part in parts)

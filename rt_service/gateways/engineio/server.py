@@ -159,27 +159,23 @@ class Server(engineio.Server):
             del self.sockets[sid]
             return self._unauthorized(refused or None)
         self.heartbeats.start(connection)
-        list.append(connection.out, self._open_frame(sid, transport))
         if transport == "websocket":
             assert key is not None
-            wire, first = self._switch(environ, key)
+            wire, first = self._switch(environ, key, self._open_frame(sid, transport))
             connection.open(wire, first)
             self._keep_greenlet(environ, wire)
             return None
         connection.connected = True
+        list.append(connection.out, self._open_frame(sid, transport))
         cookie = {"name": self.cookie} if isinstance(self.cookie, str) else self.cookie
         headers = [("Set-Cookie", self._generate_sid_cookie(sid, cookie))] if cookie else []
         return _packets(connection.poll() or b"", headers)
 
     def _open_frame(self, sid: str, transport: str) -> bytes:
-        told = {
-            "sid": sid,
-            "upgrades": ["websocket"] if transport == "polling" and self._may_upgrade else [],
-            "pingInterval": round(self.ping_interval * 1000),
-            "pingTimeout": round(self.ping_timeout * 1000),
-            "maxPayload": self.max_http_buffer_size,
-        }
-        return frames.text(packet.Packet(packet.OPEN, told).encode().encode())
+        upgrades = b'"websocket"' if transport == "polling" and self._may_upgrade else b""
+        told = b'0{"sid":"%s","upgrades":[%s],"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d}'
+        interval, timeout = round(self.ping_interval * 1000), round(self.ping_timeout * 1000)
+        return frames.text(told % (sid.encode(), upgrades, interval, timeout, self.max_http_buffer_size))
 
     @property
     def _may_upgrade(self) -> bool:
@@ -187,8 +183,8 @@ class Server(engineio.Server):
 
     # -- WebSocket
 
-    def _switch(self, environ: Environ, key: bytes) -> tuple[Wire, bytes]:
-        """Answer the handshake and take the socket."""
+    def _switch(self, environ: Environ, key: bytes, greeting: bytes = b"") -> tuple[Wire, bytes]:
+        """Answer the handshake and take the socket; `greeting` is the first frame, never compressed."""
         deflate = self.per_message_deflate and http.offers_deflate(environ)
         reader = Reader(self.max_http_buffer_size, Inflater() if deflate else None)
         if http.DETACH in environ:
@@ -197,7 +193,7 @@ class Server(engineio.Server):
             green = environ["eventlet.input"].get_socket()
             green.setblocking(False)
             sock, first = green.fd, b""
-        sock.send(http.switching_protocols(key, deflate))
+        sock.send(http.switching_protocols(key, deflate) + greeting)
         return Wire(sock, reader, Deflater() if deflate else None), first
 
     def _keep_greenlet(self, environ: Environ, wire: Wire) -> None:

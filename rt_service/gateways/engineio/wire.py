@@ -32,11 +32,13 @@ GONE = 1006
 
 
 class Wire:
-    __slots__ = ("_fd", "_listener", "_reader", "_socket", "_writer", "closed", "deaf", "deflater", "receiver")
+    __slots__ = ("_fd", "_listener", "_reader", "_socket", "_writer", "closed", "deaf", "deflater", "receiver", "send")
 
     def __init__(self, sock: Any, reader: Reader, deflater: frames.Deflater | None = None) -> None:
         """`sock` is a non-blocking socket of the operating system, after the handshake."""
         self._socket = sock
+        # (bytes) -> how many of them were taken. Raises one of WOULD_BLOCK, or OSError.
+        self.send: Callable[[bytes | memoryview], int] = sock.send
         self._fd: int = sock.fileno()
         self._reader = reader
         self._listener: Any = None
@@ -54,10 +56,6 @@ class Wire:
         self._listener = hub.add(hub.READ, self._fd, self._readable, self._obsolete, None)
         if first:
             self._feed(first)
-
-    def send(self, data: bytes | memoryview) -> int:
-        """How many bytes were taken. Raises one of WOULD_BLOCK, or OSError."""
-        return self._socket.send(data)
 
     def pause(self) -> None:
         """Read no more for a while: the system's buffers fill, and the client notices."""

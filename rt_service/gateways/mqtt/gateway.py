@@ -44,6 +44,7 @@ class MqttGateway:
         self.broker = Broker(self._take, Forgetful(), clock, metrics, bounds)
         self._relay = relay
         self._routes = routes
+        self._retains = any(route.retain for route, _ in routes.out_routes)
         self._guard = guard
         self._clock = clock
         self._metrics = metrics
@@ -119,6 +120,8 @@ class MqttGateway:
 
     def __call__(self, publication: Publication) -> None:
         """Hand on what was published in a room, if a client has subscribed to it."""
+        if not self.broker.subscriptions and not self._retains:
+            return
         for out in self._routes.outgoing(publication):
             entries = self.broker.subscriptions.match(out.topic)
             if entries or out.route.retain:
