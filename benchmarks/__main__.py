@@ -16,7 +16,7 @@ from benchmarks import loads, report
 from benchmarks.servers import PEERS, RESULTS, ROOT, Missing, Peer, check_machine, running
 
 DOCS = ROOT / "docs"
-BEGIN, END = "<!-- the table of the last `make bench DOCS=1` -->", "<!-- its end -->"
+BEGIN, END = "<!-- the table of the last `make bench ARGS=--docs` -->", "<!-- its end -->"
 console = Console()
 
 
