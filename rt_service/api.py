@@ -14,7 +14,7 @@ import msgspec
 
 from rt_service import log, verbs
 from rt_service.auth.policy import Policy
-from rt_service.core import names
+from rt_service.core import encoding, names
 from rt_service.core.errors import (
     BadRequest,
     Internal,
@@ -28,14 +28,16 @@ from rt_service.core.errors import (
 )
 from rt_service.core.hub import Hub
 from rt_service.core.limits import TokenBucket
-from rt_service.core.model import Identity, Publication, PublicationClass
-from rt_service.core.ports import Clock, DeviceLink, Receipt, Transport
+from rt_service.core.model import Identity, Publication, PublicationClass, Token
+from rt_service.core.ports import Clock, DeviceLink, Kept, Receipt, Transport
 from rt_service.core.session import Session
 from rt_service.devices.calls import Calls
 from rt_service.metrics import Metrics
 
 Answer = dict[str, Any]
 Reply = Callable[[Answer], None]
+# What a verb does for a session with what was asked: the answer, or None where the reply gets it later.
+Verb = Callable[[Session, Any, Reply], Answer | None]
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Api:
         self._namespaces = namespaces
         self._bounds = bounds
         self._log = log.get("api")
-        self._verbs: dict[str, tuple[type[msgspec.Struct], Callable[[Session, Any], Answer]]] = {
+        self._verbs: dict[str, tuple[type[msgspec.Struct], Verb]] = {
             "join": (verbs.Join, self._join),
             "leave": (verbs.Room, self._leave),
             "publish": (verbs.Publish, self._publish),
@@ -104,19 +106,28 @@ class Api:
         self._hub.close(session)
 
     def answer(self, session: Session, verb: str, request: Any, reply: Reply) -> None:
-        """Do what a client asks and hand the answer to `reply`, whatever happens; what a join held follows after it."""
+        """Do what a client asks and hand the answer to `reply`, whatever happens; what a join held follows after it.
+
+        The answer to a publish comes when it is kept; meanwhile the client's next request may be handled.
+        """
         started = self._clock.monotonic()
+
+        def finish(answer: Answer) -> None:
+            reply(answer)
+            if verb == "join" and answer["ok"]:
+                self._hub.release(session, request["room"])
+            if answer["ok"] or verb in self._verbs:
+                self._metrics.verb_seconds.observe(verb, self._clock.monotonic() - started)
+
         try:
-            answer = {"ok": True, **self._do(session, verb, request)}
+            answer = self._do(session, verb, request, finish)
         except RtError as error:
-            answer = self.refusal(error)
+            finish(self.refusal(error))
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
-            answer = self.failure(error, verb=verb)
-        reply(answer)
-        if verb == "join" and answer["ok"]:
-            self._hub.release(session, request["room"])
-        if answer["ok"] or verb in self._verbs:
-            self._metrics.verb_seconds.observe(verb, self._clock.monotonic() - started)
+            finish(self.failure(error, verb=verb))
+        else:
+            if answer is not None:
+                finish({"ok": True, **answer})
 
     def refusal(self, error: RtError) -> Answer:
         """The answer that says no, counted."""
@@ -131,30 +142,39 @@ class Api:
 
     def publish(
         self,
+        done: Kept,
         sender: Identity,
         namespace: str,
         room: str,
         event: str,
         data: Any,
         *,
-        id: str | None = None,
         class_: PublicationClass = PublicationClass.KEPT,
         key: str | None = None,
-    ) -> Receipt:
+        token: Token | None = None,
+    ) -> None:
         """Publish for somebody who has no session and joins no rooms: a device, an HTTP client, an application.
 
         Raises:
-            RtError: refused, as the verb would be.
+            RtError: refused, as the verb would be; `done` is not called then (see `Engine.publish`).
         """
         if namespace not in self._namespaces:
             raise NotFound(f"there is no namespace {namespace}")
-        publication = self._publication(sender, namespace, names.room_name(room), event, data, id, class_, key)
+        publication = self._publication(
+            sender, namespace, names.room_name(room), event, data, class_=class_, key=key, token=token
+        )
         self._policy.allow(sender, "publish", namespace, room, event)
-        return self._hub.publish(publication)
+        self._hub.publish(publication, done)
+
+    def is_latest(self, namespace: str, room: str, key: str, data: Any) -> bool:
+        """Whether the newest value of a room's `key` is `data`."""
+        found = (p for p in self._hub.latest(namespace, room) if p.key == key)
+        return any(p.encoded == encoding.encode(data) for p in found)
 
     # -- verbs
 
-    def _do(self, session: Session, verb: str, request: Any) -> Answer:
+    def _do(self, session: Session, verb: str, request: Any, finish: Reply) -> Answer | None:
+        """The answer, or None where `finish` gets it later."""
         known = self._verbs.get(verb)
         if known is None:
             raise BadRequest(f"there is no verb {verb[:64]!r}; there are {', '.join(self._verbs)}")
@@ -163,9 +183,9 @@ class Api:
             asked = msgspec.convert({} if request is None else request, kind)
         except msgspec.ValidationError as error:
             raise BadRequest(f"{verb}: {verbs.plainly(error)}") from None
-        return run(session, asked)
+        return run(session, asked, finish)
 
-    def _join(self, session: Session, asked: verbs.Join) -> Answer:
+    def _join(self, session: Session, asked: verbs.Join, reply: Reply) -> Answer:
         room = self._room(session, "join", asked.room)
         joined = self._hub.join(session, room, asked.since.position() if asked.since else None)
         return {
@@ -177,31 +197,31 @@ class Api:
             "members": [m.as_dict() for m in joined.members],
         }
 
-    def _leave(self, session: Session, asked: verbs.Room) -> Answer:
+    def _leave(self, session: Session, asked: verbs.Room, reply: Reply) -> Answer:
         room = names.room_name(asked.room)
         if not self._hub.leave(session, room):
             raise NotMember(f"this session is not in {room}")
         return {}
 
-    def _publish(self, session: Session, asked: verbs.Publish) -> Answer:
+    def _publish(self, session: Session, asked: verbs.Publish, finish: Reply) -> None:
         self._take_token(session)
         if type(asked.room) is not str or asked.room not in session.rooms:
             raise NotMember(f"join {names.room_name(asked.room)} before publishing in it")
         publication = self._publication(
-            session.identity,
-            session.namespace,
-            asked.room,
-            asked.event,
-            asked.data,
-            asked.id,
-            asked.class_,
-            asked.key,
-        )
+            session.identity, session.namespace, asked.room, asked.event, asked.data,
+            id=asked.id, class_=asked.class_, key=asked.key,
+        )  # fmt: skip
         self._policy.allow(session.identity, "publish", session.namespace, publication.room, publication.event)
-        receipt = self._hub.publish(publication)
-        return {"id": publication.id, "epoch": receipt.epoch, "offset": receipt.offset}
 
-    def _send(self, session: Session, asked: verbs.Send) -> Answer:
+        def kept(receipt: Receipt | RtError) -> None:
+            if isinstance(receipt, RtError):
+                finish(self.refusal(receipt))
+                return
+            finish({"ok": True, "id": publication.id, "epoch": receipt.epoch, "offset": receipt.offset})
+
+        self._hub.publish(publication, kept)
+
+    def _send(self, session: Session, asked: verbs.Send, reply: Reply) -> Answer:
         self._take_token(session)
         to = names.address(asked.to)
         publication = self._hub.publication(
@@ -222,7 +242,7 @@ class Api:
                 raise
             return delivered
 
-    def _call(self, session: Session, asked: verbs.Call) -> Answer:
+    def _call(self, session: Session, asked: verbs.Call, reply: Reply) -> Answer:
         self._take_token(session)
         to, method = names.address(asked.to), names.method_name(asked.method)
         timeout_s = asked.timeout_ms / 1000
@@ -255,7 +275,7 @@ class Api:
         finally:
             self._calls.drop(call)
 
-    def _history(self, session: Session, asked: verbs.History) -> Answer:
+    def _history(self, session: Session, asked: verbs.History, reply: Reply) -> Answer:
         room = self._room(session, "history", asked.room)
         since = asked.since.position() if asked.since else None
         page = self._hub.read(session.namespace, room, since, asked.limit, asked.reverse)
@@ -266,17 +286,17 @@ class Api:
             "more": page.more,
         }
 
-    def _presence(self, session: Session, asked: verbs.Room) -> Answer:
+    def _presence(self, session: Session, asked: verbs.Room, reply: Reply) -> Answer:
         room = self._room(session, "presence", asked.room)
         return {"members": [m.as_dict() for m in self._hub.presence.members(session.namespace, room)]}
 
-    def _rooms(self, session: Session, asked: verbs.Rooms) -> Answer:
+    def _rooms(self, session: Session, asked: verbs.Rooms, reply: Reply) -> Answer:
         self._policy.allow(session.identity, "rooms", session.namespace, None, None)
         found = self._hub.room_names(session.namespace, asked.prefix)
         count = self._hub.presence.count
         return {"rooms": [{"room": name, "members": count(session.namespace, name)} for name in found]}
 
-    def _ping(self, session: Session, asked: verbs.Ping) -> Answer:
+    def _ping(self, session: Session, asked: verbs.Ping, reply: Reply) -> Answer:
         return {"at": self._clock.ms()}
 
     # -- checks
@@ -301,16 +321,20 @@ class Api:
         room: str,
         event: Any,
         data: Any,
-        id: str | None,
+        *,
+        id: str | None = None,
         class_: PublicationClass,
         key: str | None,
+        token: Token | None = None,
     ) -> Publication:
         event = names.event_name(event)
         if (id is not None and not names.is_name(id)) or (key is not None and not names.is_name(key)):
             raise BadRequest("`id` and `key` are 1-128 of A-Za-z0-9_.:@-")
         if class_ is PublicationClass.LATEST:
             key = key or event
-        publication = self._hub.publication(namespace, room, event, data, sender, id=id, class_=class_, key=key)
+        publication = self._hub.publication(
+            namespace, room, event, data, sender, id=id, class_=class_, key=key, token=token
+        )
         self._check_size(publication)
         return publication
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -14,7 +16,7 @@ from rt_service.core.ports import Clock
 from rt_service.devices.calls import Calls
 from rt_service.metrics import Metrics
 from rt_service.mqtt import relay
-from rt_service.mqtt.relay import Relay
+from rt_service.mqtt.relay import Done, Outcome, Relay
 from rt_service.mqtt.routes import Outgoing, Routes
 from rt_service.settings import Bridge as BridgeSettings
 
@@ -46,6 +48,46 @@ class Outbox:
         while self._waiting and most > 0:
             yield self._waiting.pop(next(iter(self._waiting)))
             most -= 1
+
+
+class Taking:
+    """A message of the broker on its way into its room."""
+
+    __slots__ = ("received", "taken")
+
+    def __init__(self, received: Received) -> None:
+        self.received = received
+        self.taken = False
+
+
+class Round:
+    """Messages that are handed over together; once one could not be kept, no more are, so that none overtakes it."""
+
+    def __init__(self) -> None:
+        self._open = 1
+        self._failed = False
+        self._over = runtime.Waiter()
+
+    def take(self, messages: Iterable[Taking], submit: Callable[[Received, Done], None]) -> None:
+        """Returns when each that was handed over is taken, or could not be."""
+        for message in messages:
+            if self._failed:
+                break
+            if not message.taken:
+                self._open += 1
+                submit(message.received, partial(self._settled, message))
+        self._close()
+        self._over.wait()
+
+    def _settled(self, message: Taking, outcome: Outcome | RtError) -> None:
+        message.taken = not isinstance(outcome, RtError)
+        self._failed = self._failed or not message.taken
+        self._close()
+
+    def _close(self) -> None:
+        self._open -= 1
+        if not self._open:
+            self._over.resolve()
 
 
 class Bridge:
@@ -103,26 +145,30 @@ class Bridge:
 
     def _work(self) -> None:
         while True:
-            for received in self._inbox.take():
-                self._take(received)
+            self._take(self._inbox.take())
 
-    def _take(self, received: Received) -> None:
-        """Take one message for good, then acknowledge it; while it cannot be kept, it and all behind it wait."""
-        message = relay.Message(received.topic, received.payload, self._identity, received.retained)
+    def _take(self, messages: list[Received]) -> None:
+        """Take messages for good and acknowledge them in order; while one cannot be kept, it and all behind it wait."""
+        waiting = deque(Taking(received) for received in messages)
         told = False
         while True:
-            try:
-                self._relay.receive(message)
-            except RtError as error:
-                if not told:
-                    self._log.warning("not_taken_yet", topic=received.topic, error=error.message)
-                told = True
-                runtime.sleep(RETRY_S)
-                continue
-            except Exception as error:  # noqa: BLE001  a fault of ours must not end the bridge
-                self._log.error("internal_error", topic=received.topic, exc_info=error)
-            self._link.acknowledge(received.token)
-            return
+            Round().take(waiting, self._submit)
+            while waiting and waiting[0].taken:
+                self._link.acknowledge(waiting.popleft().received.delivery)
+            if not waiting:
+                return
+            if not told:
+                self._log.warning("not_taken_yet", topic=waiting[0].received.topic, messages=len(waiting))
+            told = True
+            runtime.sleep(RETRY_S)
+
+    def _submit(self, received: Received, done: Done) -> None:
+        message = relay.Message(received.topic, received.payload, self._identity, received.retained, received.token)
+        try:
+            self._relay.receive(message, done)
+        except Exception as error:  # noqa: BLE001  a fault of ours must not end the bridge
+            self._log.error("internal_error", topic=received.topic, exc_info=error)
+            done(Outcome.DEAD)
 
     # -- out
 

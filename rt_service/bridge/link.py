@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from zlib import crc32
 
 from paho.mqtt import client as paho
 from paho.mqtt.packettypes import PacketTypes
@@ -15,6 +16,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from rt_service import log, runtime
 from rt_service.bridge.paho import LoopClient
+from rt_service.core.model import Token
 from rt_service.core.ports import Clock
 from rt_service.settings import Bridge as BridgeSettings
 from rt_service.settings import SettingsError, without_secret
@@ -55,12 +57,13 @@ def address(settings: BridgeSettings) -> Address:
 
 
 class Received(NamedTuple):
-    """A message from the broker; `token` is for `acknowledge`."""
+    """A message from the broker; `delivery` is for `acknowledge`, `token` how its redelivery is recognised."""
 
     topic: str
     payload: bytes
     retained: bool
-    token: tuple[int, int, int]
+    delivery: tuple[int, int, int]
+    token: Token | None = None
 
 
 class Link:
@@ -232,14 +235,19 @@ class Link:
         )  # fmt: skip
 
     def _on_message(self, client: Any, userdata: Any, message: paho.MQTTMessage) -> None:
-        token = (self._generation, message.mid, message.qos)
-        self._received(Received(message.topic, bytes(message.payload), message.retain, token))
+        payload = bytes(message.payload)
+        delivery = (self._generation, message.mid, message.qos)
+        token = None
+        if message.qos:  # packet ids are used again, so only what is marked as sent before is looked up
+            check = f"{crc32(payload, crc32(message.topic.encode())):x}"
+            token = Token(f"mqtt:{self._settings.client_id}:{message.mid}", check, message.dup)
+        self._received(Received(message.topic, payload, message.retain, delivery, token))
 
     # -- sending
 
-    def acknowledge(self, token: tuple[int, int, int]) -> None:
+    def acknowledge(self, delivery: tuple[int, int, int]) -> None:
         """Acknowledge a message, unless the connection it came over is gone: then its packet id means another one."""
-        generation, mid, qos = token
+        generation, mid, qos = delivery
         if qos and generation == self._generation and self.connected:
             self._client.ack(mid, qos)
 

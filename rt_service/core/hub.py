@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rt_service.core.errors import NotOnline, TooManyRequests, Unavailable
-from rt_service.core.model import Identity, Position, Publication, PublicationClass
-from rt_service.core.ports import Clock, Engine, Member, Page, Receipt, Tap, Wire
+from rt_service.core.errors import NotOnline, RtError, TooManyRequests, Unavailable
+from rt_service.core.model import Identity, Position, Publication, PublicationClass, Token
+from rt_service.core.ports import Clock, Engine, Kept, Member, Page, Receipt, Tap, Wire
 from rt_service.core.presence import Presence
 from rt_service.core.recovery import Recovered, pushed_until, recover, remaining
 from rt_service.core.rooms import Membership, Rooms
@@ -167,20 +167,31 @@ class Hub:
         id: str | None = None,
         class_: PublicationClass = PublicationClass.KEPT,
         key: str | None = None,
+        token: Token | None = None,
     ) -> Publication:
-        """A publication made now; without an `id` it gets a unique one."""
-        at, may_repeat = self._clock.ms(), id is not None
-        return Publication(namespace, room, event, data, sender, id or next(self._ids), at, class_, key, may_repeat)
+        """A publication made now; without an `id` it gets a unique one, with one it may come again."""
+        if id is not None:
+            token = Token(id)
+        return Publication(
+            namespace, room, event, data, sender, id or next(self._ids), self._clock.ms(), class_, key, token
+        )
 
-    def publish(self, publication: Publication) -> Receipt:
-        """Have the engine keep and announce it. Raises Unavailable when it cannot be kept."""
-        receipt = self._engine.publish(publication)
-        (self._metrics.repeated if receipt.repeated else self._metrics.publications).labels(publication.namespace).inc()
-        return receipt
+    def publish(self, publication: Publication, done: Kept) -> None:
+        """Have the engine keep and announce it; see `Engine.publish`."""
+        self._engine.publish(publication, done if publication.token is None else self._counting(publication, done))
+
+    def _counting(self, publication: Publication, done: Kept) -> Kept:
+        def counted(receipt: Receipt | RtError) -> None:
+            if isinstance(receipt, Receipt) and receipt.repeated:
+                self._metrics.repeated.labels(publication.namespace).inc()
+            done(receipt)
+
+        return counted
 
     def deliver(self, publication: Publication) -> None:
         """Send it to every member on this node; the engine calls this, in offset order. Nothing in here blocks."""
         assert publication.room is not None
+        self._metrics.publications.labels(publication.namespace).inc()
         room = self.rooms.get(publication.namespace, publication.room)
         if room is not None:
             for wire, lane in room.lanes.items():
@@ -208,6 +219,9 @@ class Hub:
 
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         return self._engine.read(namespace, room, since, limit, reverse)
+
+    def latest(self, namespace: str, room: str) -> Sequence[Publication]:
+        return self._engine.latest(namespace, room)
 
     def room_names(self, namespace: str, prefix: str) -> list[str]:
         """Names of the rooms that exist: those with members, and those with history."""

@@ -33,17 +33,26 @@ class PublicationClass(StrEnum):
     VOLATILE = "volatile"  # kept nowhere; the first thing dropped for a slow reader
 
 
+class Token(NamedTuple):
+    """`name` is unique for its sender while it counts. One that is used again for something else, as MQTT packet ids
+    are, has a `check` that differs, or comes with `again` False: then nothing is looked up."""
+
+    name: str
+    check: str = ""
+    again: bool = True
+
+
 class Publication:
     """What is said in a room; `room` is None for what is sent to one identity.
 
     `epoch` and `offset` are given by the engine; `offset` stays None for what is not kept. `at` is Unix time in
-    milliseconds. `may_repeat` says that somebody chose the id and may publish it again, so that the engine has to
-    remember it. The JSON form is made once and shared by every wire format.
+    milliseconds. `token` is how the engine recognises it when its sender publishes it again: an id that a client chose,
+    or what tells a device's message from others. The JSON form is made once and shared by every wire format.
     """
 
     __slots__ = (
-        "_data", "_json", "at", "class_", "encoded", "epoch", "event", "id", "key", "may_repeat", "namespace",
-        "offset", "room", "sender",
+        "_data", "_json", "at", "class_", "encoded", "epoch", "event", "id", "key", "namespace", "offset",
+        "room", "sender", "token",
     )  # fmt: skip
 
     def __init__(
@@ -57,7 +66,7 @@ class Publication:
         at: int,
         class_: PublicationClass = PublicationClass.KEPT,
         key: str | None = None,
-        may_repeat: bool = False,
+        token: Token | None = None,
         epoch: str = "",
         offset: int | None = None,
     ) -> None:
@@ -69,7 +78,7 @@ class Publication:
         self.at = at
         self.class_ = class_
         self.key = key
-        self.may_repeat = may_repeat
+        self.token = token
         self.epoch = epoch
         self.offset = offset
         self.encoded = encoding.encode(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from rt_service.core.errors import RtError
 from rt_service.core.model import Identity, Position, Publication
 
 
@@ -48,16 +49,23 @@ class Page(NamedTuple):
     more: bool = False
 
 
+Kept = Callable[[Receipt | RtError], None]
+
+
 class Engine(Protocol):
-    """Keeps publications and announces them. `publish` is atomic per room and announces in offset order."""
+    """Keeps publications and announces them, in offset order within a room."""
 
     def start(self, deliver: Callable[[Publication], None]) -> None:
         """Announce every publication to `deliver` from now on."""
 
     def stop(self) -> None: ...
 
-    def publish(self, publication: Publication) -> Receipt:
-        """Give it a position, keep it as its class says, announce it. Raises Unavailable when it cannot be kept."""
+    def publish(self, publication: Publication, done: Kept) -> None:
+        """Give it a position, keep it as its class says, announce it.
+
+        `done` is called once, now or later: with the receipt when it is kept for good and announced, or with
+        Unavailable when it cannot be kept. What was published before in a room is done before.
+        """
 
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         """Up to `limit` kept publications after `since` (`reverse`: before it, newest first).

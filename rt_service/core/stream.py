@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from rt_service.core.model import Identity, Position, Publication, PublicationClass
 from rt_service.core.ports import Page, Receipt
@@ -22,6 +22,14 @@ class StreamBounds:
     repeat_ms: int = 5 * 60 * 1000
 
 
+class Seen(NamedTuple):
+    """A token that may come again; `at` is Unix time in milliseconds."""
+
+    receipt: Receipt
+    at: int
+    check: str
+
+
 class Stream:
     """State only: the engine that owns it calls in from one greenlet at a time and hands in the time."""
 
@@ -33,7 +41,7 @@ class Stream:
         self._bounds = bounds
         self._history: deque[Publication] = deque()
         self._latest: dict[str, Publication] = {}
-        self._seen: dict[tuple[Identity, str], tuple[Receipt, int]] = {}
+        self._seen: dict[tuple[Identity, str], Seen] = {}
 
     @property
     def empty(self) -> bool:
@@ -49,11 +57,12 @@ class Stream:
         return list(self._latest.values())
 
     def receipt_of(self, publication: Publication, now_ms: int) -> Receipt | None:
-        """The receipt of an earlier publication of the same id by the same identity, if it is recent enough."""
-        seen = self._seen.get((publication.sender, publication.id))
-        if seen is None or seen[1] <= now_ms - self._bounds.repeat_ms:
+        """The receipt of an earlier publication with the same token of the same identity, if it is recent enough."""
+        token = publication.token
+        seen = self._seen.get((publication.sender, token.name)) if token is not None and token.again else None
+        if token is None or seen is None or seen.check != token.check or seen.at <= now_ms - self._bounds.repeat_ms:
             return None
-        return seen[0]._replace(repeated=True)
+        return seen.receipt._replace(repeated=True)
 
     def append(self, publication: Publication) -> Receipt:
         """Give `publication` its position and keep it as its class says."""
@@ -70,11 +79,13 @@ class Stream:
 
     def remember(self, publication: Publication, receipt: Receipt, now_ms: int) -> None:
         """Answer a repetition of `publication` with `receipt` from now on."""
+        assert publication.token is not None
         self._forget_ids(now_ms)
-        if len(self._seen) >= self._bounds.repeat_ids:
+        name = (publication.sender, publication.token.name)
+        if self._seen.pop(name, None) is None and len(self._seen) >= self._bounds.repeat_ids:
             del self._seen[next(iter(self._seen))]
             self.forgotten_ids += 1
-        self._seen[publication.sender, publication.id] = (receipt, now_ms)
+        self._seen[name] = Seen(receipt, now_ms, publication.token.check)
 
     def page(self, since: Position | None, limit: int, reverse: bool = False) -> Page:
         """See `Engine.read`."""
@@ -107,17 +118,6 @@ class Stream:
             self.evicted_keys += 1
 
     def _forget_ids(self, now_ms: int) -> None:
-        for key in _while_old(self._seen.items(), now_ms - self._bounds.repeat_ms):
-            del self._seen[key]
-
-
-def _while_old(
-    seen: Iterable[tuple[tuple[Identity, str], tuple[Receipt, int]]], before_ms: int
-) -> list[tuple[Identity, str]]:
-    """The keys at the front that are older than `before_ms`; the oldest stand first."""
-    old = []
-    for key, (_, at) in seen:
-        if at > before_ms:
-            break
-        old.append(key)
-    return old
+        oldest, seen = now_ms - self._bounds.repeat_ms, self._seen
+        while seen and seen[first := next(iter(seen))].at <= oldest:  # the oldest stand first
+            del seen[first]

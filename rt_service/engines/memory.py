@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from rt_service.core.model import Position, Publication
-from rt_service.core.ports import Clock, Page, Receipt
+from rt_service.core.ports import Clock, Kept, Page
 from rt_service.core.stream import Stream, StreamBounds
 
 
@@ -25,21 +25,21 @@ class MemoryEngine:
     def stop(self) -> None:
         self._deliver = lambda publication: None
 
-    def publish(self, publication: Publication) -> Receipt:
+    def publish(self, publication: Publication, done: Kept) -> None:
         assert publication.room is not None
         now = self._clock.ms()
         stream = self._stream(publication.namespace, publication.room)
         stream.trim(now)
-        if publication.may_repeat:
-            earlier = stream.receipt_of(publication, now)
-            if earlier is not None:
-                return earlier
+        earlier = stream.receipt_of(publication, now) if publication.token is not None else None
+        if earlier is not None:
+            done(earlier)
+            return
         receipt = stream.append(publication)
-        if publication.may_repeat:
+        if publication.token is not None:
             stream.remember(publication, receipt, now)
         self._deliver(publication)
         publication.compact()
-        return receipt
+        done(receipt)
 
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         stream = self._stream(namespace, room)

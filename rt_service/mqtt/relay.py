@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from rt_service.api import Api
 from rt_service.core import names
 from rt_service.core.errors import BadRequest, RtError
-from rt_service.core.model import Identity, PublicationClass
+from rt_service.core.model import Identity, PublicationClass, Token
 from rt_service.core.ports import Clock
 from rt_service.devices.calls import Calls, error_of
 from rt_service.devices.registry import Devices
@@ -18,18 +19,23 @@ from rt_service.mqtt.routes import Incoming, Routes
 
 
 class Message(NamedTuple):
-    """What came in. `sender` is who the broker says it is; `stale` marks a retained message of earlier."""
+    """What came in. `sender` is who the broker says it is; `stale` marks a retained message of earlier; `token` is how
+    a redelivery is recognised."""
 
     topic: str
     payload: bytes
     sender: Identity
     stale: bool = False
+    token: Token | None = None
 
 
 class Outcome(Enum):
     TAKEN = auto()  # it did what its route says
     DEAD = auto()  # it could not: counted, kept to look at, and acknowledged
     UNROUTED = auto()  # no route is for it
+
+
+Done = Callable[[Outcome | RtError], None]
 
 
 class Relay:
@@ -49,44 +55,53 @@ class Relay:
         self._dead_letters = dead_letters
         self._clock = clock
         self._does = {
-            "publish": self._publish,
             "status": self._status,
             "reply": self._reply,
             "failure": self._failure,
             "refuse": self._refuse,
         }
 
-    def receive(self, message: Message) -> Outcome:
-        """Do what the message's route says. When this returns, the message may be acknowledged.
+    def receive(self, message: Message, done: Done) -> None:
+        """Do what the message's route says, and say when the message may be acknowledged.
 
-        Raises:
-            RtError: a temporary one; the message was not taken and has to come again.
+        `done` is called once, now or later; with an error, a temporary one, where the message was not taken and has to
+        come again.
         """
         incoming = self._routes.incoming(message.topic)
         if incoming is None:
-            return Outcome.UNROUTED
+            done(Outcome.UNROUTED)
+            return
         try:
+            if incoming.route.does == "publish":
+                self._publish(incoming, message, done)
+                return
             self._does[incoming.route.does](incoming, message)
         except RtError as error:
-            if error.temporary:
-                raise
-            self._bury(error, message)
-            return Outcome.DEAD
-        return Outcome.TAKEN
+            if not error.temporary:
+                self._bury(error, message)
+            done(error if error.temporary else Outcome.DEAD)
+        else:
+            done(Outcome.TAKEN)
 
     def _bury(self, error: RtError, message: Message) -> None:
         self._dead_letters.add(
             error.code, error.message, message.topic, message.payload, str(message.sender), self._clock.ms()
         )
 
-    def _publish(self, incoming: Incoming, message: Message) -> None:
+    def _publish(self, incoming: Incoming, message: Message, done: Done) -> None:
         sender = _device(incoming) if incoming.device else message.sender
         class_, key = incoming.route.class_, incoming.key
-        if message.stale and class_ is PublicationClass.KEPT:
-            class_ = PublicationClass.LATEST  # no news: said before, and kept by the broker since
+        data = _data(incoming, message)
+        if message.stale:
+            if self._api.is_latest(incoming.namespace, incoming.room, key or incoming.event, data):
+                done(Outcome.TAKEN)  # it comes again with every connection to the broker
+                return
+            if class_ is PublicationClass.KEPT:
+                class_ = PublicationClass.LATEST  # no news: said before, and kept by the broker since
         self._api.publish(
-            sender, incoming.namespace, incoming.room, incoming.event, _data(incoming, message),
-            class_=class_, key=key,
+            lambda receipt: done(receipt if isinstance(receipt, RtError) else Outcome.TAKEN),
+            sender, incoming.namespace, incoming.room, incoming.event, data,
+            class_=class_, key=key, token=message.token,
         )  # fmt: skip
 
     def _status(self, incoming: Incoming, message: Message) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from rt_service.core.model import Identity, Position, Publication, PublicationClass
-from rt_service.core.ports import Engine
+from rt_service import runtime
+from rt_service.core.errors import RtError
+from rt_service.core.model import Identity, Position, Publication, PublicationClass, Token
+from rt_service.core.ports import Engine, Receipt
 from rt_service.core.stream import StreamBounds
 from rt_service.engines.memory import MemoryEngine
 from tests.support.clock import ManualClock
@@ -43,10 +46,20 @@ class Bench:
             sender,
             id or f"id-{self._ids}",
             self.clock.ms(),
-            may_repeat=id is not None,
+            token=Token(id) if id is not None else None,
             **kind,
         )
-        return self.engine.publish(publication)
+        outcomes: list[Receipt | RtError] = []
+        self.engine.publish(publication, outcomes.append)
+        return self.outcome(outcomes)
+
+    def outcome(self, outcomes: list[Receipt | RtError]) -> Any:
+        """What publishing came to, once that is known."""
+        until = time.monotonic() + 5
+        while not outcomes and time.monotonic() < until:
+            runtime.sleep(0.001)
+        (outcome,) = outcomes
+        return outcome
 
     def kept(
         self, room: str = "lobby", since: Position | None = None, limit: int = 100, reverse: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rt_service.core.model import Position, Publication
-from rt_service.core.ports import Engine, Page, Receipt
+from rt_service.core.ports import Engine, Kept, Page
 
 
 class InterleavingEngine:
@@ -22,8 +22,8 @@ class InterleavingEngine:
     def stop(self) -> None:
         self._inner.stop()
 
-    def publish(self, publication: Publication) -> Receipt:
-        return self._inner.publish(publication)
+    def publish(self, publication: Publication, done: Kept) -> None:
+        self._inner.publish(publication, done)
 
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         before, self.before_read = self.before_read, None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rt_service import settings
-from rt_service.core.errors import Unavailable
+from rt_service.core.errors import RtError, Unavailable
 from rt_service.core.model import Identity
 from rt_service.core.stream import StreamBounds
 from rt_service.devices.registry import Devices
@@ -32,8 +32,11 @@ class Setup:
         self.page: Client = self.core.client("page", namespace="/iot")
         self.page.ok("join", room="device:pump-1")
 
-    def receive(self, topic: str, payload: bytes = b"1", **more: Any) -> Outcome:
-        return self.relay.receive(Message(topic, payload, CONNECTION, **more))
+    def receive(self, topic: str, payload: bytes = b"1", **more: Any) -> Outcome | RtError:
+        outcomes: list[Outcome | RtError] = []
+        self.relay.receive(Message(topic, payload, CONNECTION, **more), outcomes.append)
+        (outcome,) = outcomes
+        return outcome
 
     def dead(self, topic: str, payload: bytes = b"1") -> str:
         assert self.receive(topic, payload) is Outcome.DEAD
@@ -142,10 +145,9 @@ def test_a_devices_failure_ends_the_call_with_its_message(setup: Setup) -> None:
 
 def test_what_cannot_be_kept_now_is_not_acknowledged() -> None:
     class Down(MemoryEngine):
-        def publish(self, publication: Any) -> Any:
-            raise Unavailable("disk full")
+        def publish(self, publication: Any, done: Any) -> None:
+            done(Unavailable("disk full"))
 
     setup = Setup(Core(engine=Down(ManualClock(), StreamBounds())))
-    with pytest.raises(Unavailable):
-        setup.receive("devices/pump-1/telemetry")
+    assert isinstance(setup.receive("devices/pump-1/telemetry"), Unavailable)
     assert len(setup.letters) == 0

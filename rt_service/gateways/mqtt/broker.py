@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from rt_service import log
+from rt_service.core.errors import RtError
 from rt_service.core.model import Identity
 from rt_service.core.ports import Clock
 from rt_service.gateways.mqtt.message import Delivery, Message
@@ -35,11 +37,15 @@ class Refused(Exception):
         self.reason = reason
 
 
+# Whether anybody was there for a message, once it is taken; or the (temporary) error for which it has to come again.
+Taken = Callable[[bool | RtError], None]
+
+
 class Sink(Protocol):
     """Where messages that clients publish go besides other clients: the rooms."""
 
-    def __call__(self, message: Message, identity: Identity) -> bool:
-        """Whether it was for a room; then it is kept there by now. Raises RtError when it has to come again."""
+    def __call__(self, message: Message, identity: Identity, done: Taken) -> None:
+        """`done` is told whether it was for a room, where it is kept by then."""
 
 
 class Broker:
@@ -102,7 +108,11 @@ class Broker:
     def send_will(self, session: MqttSession) -> None:
         will, session.will, session.will_at = session.will, None, None
         if will is not None:
-            self.publish(will, session.identity)
+            self.publish(will, session.identity, self._will_sent)
+
+    def _will_sent(self, outcome: bool | RtError) -> None:
+        if isinstance(outcome, RtError):  # nobody is there to send it again
+            self._metrics.dropped.labels("mqtt_will").inc()
 
     def sweep(self) -> None:
         """Send wills and end sessions whose time has come; called every second."""
@@ -147,17 +157,20 @@ class Broker:
 
     # -- messages
 
-    def publish(self, message: Message, identity: Identity) -> bool:
-        """Take what a client published, into its room and to other clients; whether anybody was there for it.
+    def publish(self, message: Message, identity: Identity, done: Taken) -> None:
+        """Take what a client published, into its room and then to other clients; `done` once it may be acknowledged."""
 
-        Raises:
-            RtError: a temporary one: the room could not keep it, and it was handed to nobody.
-        """
-        routed = self._sink(message, identity)
-        self._metrics.mqtt_messages.labels("in").inc()
-        if message.retain and not self._retain(message):
-            self._metrics.mqtt_refused.labels("retained_full").inc()
-        return self.deliver(message, self.subscriptions.match(message.topic)) or routed
+        def taken(routed: bool | RtError) -> None:
+            if isinstance(routed, RtError):
+                done(routed)
+                return
+            self._metrics.mqtt_messages.labels("in").inc()
+            if message.retain and not self._retain(message):
+                self._metrics.mqtt_refused.labels("retained_full").inc()
+            found = self.deliver(message, self.subscriptions.match(message.topic)) or routed
+            self._keeper.kept(lambda error: done(error or found))
+
+        self._sink(message, identity, taken)
 
     def deliver(self, message: Message, entries: list[Entry]) -> bool:
         """Hand a message to the subscriptions it is for; whether there were any."""

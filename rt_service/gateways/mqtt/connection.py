@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from rt_service import runtime
 from rt_service.core.errors import RtError
+from rt_service.core.model import Token
 from rt_service.core.ports import Clock
-from rt_service.gateways.mqtt.broker import Broker, Refused
+from rt_service.gateways.mqtt.acks import Acks
+from rt_service.gateways.mqtt.broker import Broker, Refused, Taken
 from rt_service.gateways.mqtt.handshake import V3_RETURN_CODES, ConnectionBounds, Guard, Terms, accept
 from rt_service.gateways.mqtt.message import Delivery, Message
 from rt_service.gateways.mqtt.output import ByteStream, Output
@@ -54,6 +58,7 @@ class Connection:
         self._bounds = bounds
         self._terms: Terms | None = None
         self._output = Output(stream, bounds.waiting_bytes, self._drained)
+        self._acks = Acks(self._send)
         self._over = False
         self._aliases: dict[int, str] = {}
         self._own_aliases: dict[str, int] = {}
@@ -91,9 +96,6 @@ class Connection:
         except TimeoutError:
             self._refuse("keepalive" if self._terms else "connect_timeout")
             self.end(Reason.KEEPALIVE_TIMEOUT)
-        except RtError as error:  # a temporary one: the message was not taken, the client has to send it again
-            self._refuse("unavailable", error=error.message)
-            self.end(Reason.SERVER_BUSY)
         except OSError:
             pass  # the peer is gone; what that means is decided in `_detach`
         finally:
@@ -110,6 +112,8 @@ class Connection:
                 return
             for header, body in framer.feed(data):
                 self._take(codec.decode(header, body, self._version))
+                while not self._over and not self._acks.wait(self._bounds.receive_maximum, timeout_s=1.0):
+                    pass  # the client sends faster than its messages are kept
                 if self._over:
                     return
             if self._terms is None and self._clock.monotonic() > connect_by:
@@ -182,30 +186,53 @@ class Connection:
     def _on_publish(self, packet: Publish) -> None:
         session, packet_id = self._session, packet.packet_id
         topic = self._topic(packet)
+        if not packet.qos:
+            self._publish(topic, packet, _nobody)
+            return
+        acknowledge = self._acks.expect()
+        kind = Kind.PUBACK if packet.qos == 1 else Kind.PUBREC
+
+        def answer(reason: int) -> None:
+            acknowledge(codec.encode(Acknowledgement(kind, packet_id, reason), self._version))
+
+        def taken(outcome: bool | RtError) -> None:
+            if isinstance(outcome, RtError):  # a temporary one: the client has to send it again
+                self._unavailable(outcome)
+                return
+            reason = Reason.SUCCESS if outcome else Reason.NO_MATCHING_SUBSCRIBERS
+            if packet.qos == 1:
+                answer(reason)
+            else:
+                session.receive(packet_id, lambda error: self._unavailable(error) if error else answer(reason))
+
         if packet.qos == 2 and packet_id in session.received:
-            return self._acknowledge(Kind.PUBREC, packet_id)  # it came before [MQTT-4.3.3-10]
+            answer(Reason.SUCCESS)  # it came before [MQTT-4.3.3-10]
+            return
         if packet.qos == 2 and len(session.received) >= self._bounds.receive_maximum:
             raise ProtocolViolation(Reason.RECEIVE_MAXIMUM_EXCEEDED, "more in flight than the receive maximum")
-        reason = self._publish(topic, packet)
-        if packet.qos == 1:
-            self._acknowledge(Kind.PUBACK, packet_id, reason)
-        elif packet.qos == 2:
-            if reason < Reason.UNSPECIFIED:
-                session.receive(packet_id)
-            self._acknowledge(Kind.PUBREC, packet_id, reason)
-        return None
+        if not self._publish(topic, packet, taken):
+            answer(Reason.NOT_AUTHORIZED)
 
-    def _publish(self, topic: str, packet: Publish) -> Reason:
+    def _publish(self, topic: str, packet: Publish, taken: Taken) -> bool:
+        """Whether the client may."""
         session = self._session
         if not self._guard.publish(session.identity, topic):
             self._refuse("not_authorized", topic=topic)
-            return Reason.NOT_AUTHORIZED
-        now = self._clock.monotonic()
+            return False
         message = Message.at(
-            now, topic, packet.payload, packet.qos, packet.retain, packet.properties, session.client_id
-        )
-        taken = self._broker.publish(message, session.identity)
-        return Reason.SUCCESS if taken else Reason.NO_MATCHING_SUBSCRIBERS
+            self._clock.monotonic(), topic, packet.payload, packet.qos, packet.retain, packet.properties,
+            session.client_id,
+        )  # fmt: skip
+        if packet.qos:  # packet ids are used again, so only what is marked as sent before is looked up
+            check = f"{crc32(packet.payload, crc32(topic.encode())):x}"
+            message.token = Token(f"mqtt:{session.client_id}:{packet.packet_id}", check, packet.dup)
+        self._broker.publish(message, session.identity, taken)
+        return True
+
+    def _unavailable(self, error: RtError) -> None:
+        if not self._over:
+            self._refuse("unavailable", error=error.message)
+            self.end(Reason.SERVER_BUSY)
 
     def _topic(self, packet: Publish) -> str:
         """The topic, with the alias looked up or remembered (section 3.3.2.3.4)."""
@@ -335,3 +362,7 @@ class Connection:
     def _drained(self) -> None:
         if self._terms is not None and self._session.connection is self:
             self._session.pump()
+
+
+def _nobody(outcome: bool | RtError) -> None:
+    """Nobody is told what became of a QoS 0 message."""

@@ -7,10 +7,10 @@ import socket
 from typing import Any
 
 from rt_service import log, runtime
-from rt_service.core.errors import NotOnline
+from rt_service.core.errors import NotOnline, RtError
 from rt_service.core.model import Identity, Publication
 from rt_service.core.ports import Clock
-from rt_service.gateways.mqtt.broker import Broker, BrokerBounds
+from rt_service.gateways.mqtt.broker import Broker, BrokerBounds, Taken
 from rt_service.gateways.mqtt.connection import Connection
 from rt_service.gateways.mqtt.handshake import ConnectionBounds, Guard
 from rt_service.gateways.mqtt.message import Message
@@ -111,10 +111,12 @@ class MqttGateway:
 
     # -- devices' messages in
 
-    def _take(self, message: Message, identity: Identity) -> bool:
+    def _take(self, message: Message, identity: Identity, done: Taken) -> None:
         """See `broker.Sink`."""
-        outcome = self._relay.receive(relay.Message(message.topic, message.payload, identity))
-        return outcome is not Outcome.UNROUTED
+        self._relay.receive(
+            relay.Message(message.topic, message.payload, identity, token=message.token),
+            lambda outcome: done(outcome if isinstance(outcome, RtError) else outcome is not Outcome.UNROUTED),
+        )
 
     # -- the rooms out
 

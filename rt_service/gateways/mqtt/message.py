@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from rt_service.core.model import Token
 from rt_service.mqtt import wire
 from rt_service.mqtt.packets import V5
 
@@ -23,6 +24,7 @@ class Message:
     properties: dict[str, Any] = field(default_factory=dict)
     expires_at: float | None = None
     origin: str | None = None
+    token: Token | None = None  # how its redelivery is recognised
 
     @classmethod
     def at(cls, now: float, topic: str, payload: bytes, qos: int, retain: bool, properties: dict[str, Any],

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Protocol
 
+from rt_service.core.errors import RtError
 from rt_service.core.model import Identity
 from rt_service.gateways.mqtt.message import Delivery, Message
 from rt_service.mqtt.packets import Subscription
@@ -58,6 +59,9 @@ class Keeper(Protocol):
 
     def retained(self, topic: str, message: Message | None) -> None: ...
 
+    def kept(self, done: Callable[[RtError | None], None]) -> None:
+        """Call `done` once everything that it was told is on disk, or with the error for which it is not."""
+
 
 class Forgetful:
     """Keeps nothing: sessions and retained messages end with the process."""
@@ -79,6 +83,9 @@ class Forgetful:
     def released(self, session: MqttSession, packet_id: int) -> None: ...
 
     def retained(self, topic: str, message: Message | None) -> None: ...
+
+    def kept(self, done: Callable[[RtError | None], None]) -> None:
+        done(None)
 
 
 class MqttSession:
@@ -139,10 +146,11 @@ class MqttSession:
             delivery.released = True
         return delivery is not None
 
-    def receive(self, packet_id: int) -> None:
-        """A QoS 2 message came in; it may come again until it is released."""
+    def receive(self, packet_id: int, done: Callable[[RtError | None], None]) -> None:
+        """A QoS 2 message came in; it may come again until it is released. `done` once that is kept."""
         self.received.add(packet_id)
         self._keeper.received(self, packet_id)
+        self._keeper.kept(done)
 
     def release(self, packet_id: int) -> bool:
         """It does not come again; whether it was known."""
