@@ -113,7 +113,13 @@ class Api:
         started = self._clock.monotonic()
 
         def finish(answer: Answer) -> None:
-            reply(answer)
+            try:
+                reply(answer)
+            except Exception as error:  # noqa: BLE001  an answer that cannot be written; the client gets another one
+                if verb == "join" and answer["ok"]:
+                    self._hub.leave(session, request["room"])
+                answer = self.failure(error, verb=verb)
+                reply(answer)
             if verb == "join" and answer["ok"]:
                 self._hub.release(session, request["room"])
             if answer["ok"] or verb in self._verbs:
@@ -192,8 +198,8 @@ class Api:
             "epoch": joined.page.epoch,
             "offset": joined.page.offset,
             "recovered": joined.recovered.recovered,
-            "publications": [p.as_dict() for p in joined.recovered.publications],
-            "latest": [p.as_dict() for p in joined.latest],
+            "publications": [p.shown() for p in joined.recovered.publications],
+            "latest": [p.shown() for p in joined.latest],
             "members": [m.as_dict() for m in joined.members],
         }
 
@@ -252,16 +258,17 @@ class Api:
         self._check_size(question)
         self._policy.allow(session.identity, "call", session.namespace, str(to), method)
         try:
-            answer = self._ask(to, question, timeout_s)
+            answer = self._ask(session, to, question, timeout_s)
         except RtError as error:
             self._metrics.calls.labels(error.code).inc()
             raise
+        encoding.encode(answer)  # whatever a callee says has to fit into an answer
         self._metrics.calls.labels("answered").inc()
         return {"data": answer}
 
-    def _ask(self, to: Identity, question: Publication, timeout_s: float) -> Any:
+    def _ask(self, session: Session, to: Identity, question: Publication, timeout_s: float) -> Any:
         callees = self._hub.sessions.of(to, question.namespace)
-        call = self._calls.open(to)
+        call = self._calls.open(to, session)
         try:
             if callees:
                 sender = question.as_dict()["from"]
@@ -282,7 +289,7 @@ class Api:
         return {
             "epoch": page.epoch,
             "offset": page.offset,
-            "publications": [p.as_dict() for p in page.publications],
+            "publications": [p.shown() for p in page.publications],
             "more": page.more,
         }
 

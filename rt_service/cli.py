@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Collection
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rt_service import __version__, log, remote, settings
+from rt_service import __version__, log, remote, runtime, settings
 from rt_service.core.errors import RtError
 from rt_service.mqtt.routes import SERVICE_TOPICS, Incoming, Routes, RoutesError, check_names, load
 from rt_service.mqtt.topics import is_topic, matches
@@ -101,6 +102,9 @@ def serve(
 def _serve(effective: Settings, ready_file: Path | None) -> None:
     from rt_service.service import Service  # what is slow to import is not needed for the other commands
 
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)  # of an earlier run: whoever waits for it must not find the old address
+    signals = runtime.Signals(signal.SIGTERM, signal.SIGINT)  # from now on they are waited for, not lost
     service = Service(effective)
     service.start()
     simulator = _start_simulator(effective.simulate.devices, service.mqtt_url)
@@ -108,12 +112,21 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
     try:
         if ready_file is not None:
             service.write_ready_file(ready_file)
-        service.wait_for_signal()
+        service.serve(signals)
     finally:
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
         if simulator is not None:  # first, so that its devices say goodbye
             simulator.terminate()
             simulator.wait(timeout=5)
         service.stop()
+
+
+def _engine_line(effective: Settings) -> str:
+    if effective.engine.url == "memory":
+        return "memory (forgets at exit)"
+    forgets = [namespace for namespace, how in effective.engine.durability.items() if how == "memory"]
+    return f"sqlite in {effective.server.data_dir}" + (f" ({' '.join(forgets)} in memory)" if forgets else "")
 
 
 def _start_simulator(devices: int, mqtt_url: str) -> subprocess.Popen[bytes] | None:
@@ -132,7 +145,7 @@ def _print_banner(effective: Settings, http_url: str, mqtt_url: str, embedded: b
         ("pages", f"{http_url}/"),
         ("Socket.IO", f"{http_url} with namespaces {' '.join(effective.server.namespaces)}"),
         ("MQTT", f"{mqtt_url} ({broker})" if mqtt_url else "off"),
-        ("engine", f"{effective.engine.url} (forgets at exit)"),
+        ("engine", _engine_line(effective)),
         ("mode", "open: no tokens, this machine only"),
         ("devices", f"{effective.simulate.devices} simulated" if effective.simulate.devices else "none simulated"),
         ("stop", "Ctrl-C"),
@@ -166,6 +179,9 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        inside = ", ".join(f'"{name}" = {_toml(one)}' for name, one in value.items() if one is not None)
+        return f"{{ {inside} }}" if inside else "{}"
     return str(value) if isinstance(value, (int, float)) else f'"{value}"'
 
 

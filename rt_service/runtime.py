@@ -21,7 +21,6 @@ with warnings.catch_warnings():  # eventlet tells every importer that it is in m
     import eventlet.hubs
     import eventlet.semaphore
     import eventlet.tpool
-    import eventlet.websocket
     import eventlet.wsgi
 
 
@@ -201,22 +200,28 @@ def wait_writable(sock: Any, timeout_s: float | None = None) -> None:
     eventlet.hubs.trampoline(sock, write=True, timeout=timeout_s, timeout_exc=TimeoutError)
 
 
-def wait_for_signal(*signals: int) -> int:
-    """Wait until the process is sent one of `signals`; which one it was.
+class Signals:
+    """Waits for signals that are sent to this process, from when it is made.
 
     A handler alone would not wake the loop, which may sit in a system call that restarts by itself (PEP 475); a byte on
     a socket does (signal.set_wakeup_fd).
     """
-    reader, writer = socket.socketpair()
-    writer.setblocking(False)
-    for number in signals:
-        # SIGINT is ignored in a background job of a shell, so it is set explicitly like the others.
-        signal.signal(number, lambda *_: None)
-    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    while True:
-        for number in reader.recv(64):
-            if number in signals:
-                return number
+
+    def __init__(self, *signals: int) -> None:
+        self._signals = signals
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in signals:
+            # SIGINT is ignored in a background job of a shell, so it is set explicitly like the others.
+            signal.signal(number, lambda *_: None)
+
+    def wait(self) -> int:
+        """The next one's number."""
+        while True:
+            for number in self._reader.recv(64):
+                if number in self._signals:
+                    return number
 
 
 # -- serving
@@ -245,10 +250,15 @@ class HttpServer:
         self._server.process_request([address, sock, eventlet.wsgi.STATE_IDLE])
 
 
-def websocket(handler: Callable[[Any], None], protocol: str, max_frame_bytes: int) -> Any:
-    """A WSGI application that upgrades to a WebSocket of one subprotocol and runs `handler` on it."""
-    wsgi = eventlet.websocket.WebSocketWSGI(handler, max_frame_length=max_frame_bytes)
-    wsgi.support_legacy_versions = False
-    wsgi.supported_protocols = [protocol]
-    wsgi._negotiate_permessage_deflate = lambda extensions: None  # 100 KB for each connection
-    return wsgi
+def send_now(sock: Any, data: bytes) -> None:
+    """Send as much as the socket takes without waiting; whoever sends last words cannot do more."""
+    try:
+        getattr(sock, "fd", sock).send(data)  # eventlet's sockets keep the system's, which never blocks, in `fd`
+    except OSError:
+        pass  # the peer was faster
+
+
+def socket_of(environ: dict[str, Any]) -> Any:
+    """The socket of a WSGI request, for a handler that answers on it by itself and returns when it is done with it."""
+    eventlet.wsgi.WSGI_LOCAL.already_handled = True
+    return environ["eventlet.input"].get_socket()

@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rt_service import log, runtime
@@ -18,11 +19,12 @@ from rt_service.bridge.bridge import Bridge
 from rt_service.bridge.link import address
 from rt_service.core import encoding
 from rt_service.core.hub import Hub, HubBounds
-from rt_service.core.ports import Clock, Engine
+from rt_service.core.ports import Clock
 from rt_service.core.stream import StreamBounds
 from rt_service.devices.calls import Calls
 from rt_service.devices.registry import Devices
 from rt_service.engines.memory import MemoryEngine
+from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
 from rt_service.gateways.http import create_app
 from rt_service.gateways.listener import Listener
 from rt_service.gateways.mqtt.broker import BrokerBounds
@@ -57,7 +59,7 @@ class Service:
         self.metrics = metrics
         self.engine = _engine(settings, clock)
         self.hub = Hub(self.engine, clock, metrics, _hub_bounds(settings), node=secrets.token_hex(4))
-        self.calls = Calls(runtime.Waiter, limits.calls_in_flight)
+        self.calls = Calls(runtime.Waiter, limits.calls_in_flight, limits.calls_per_session)
         self.api = Api(
             self.hub, OpenPolicy(), self.calls, clock, metrics, settings.server.namespaces, _api_bounds(settings)
         )
@@ -150,9 +152,9 @@ class Service:
 
     # -- stopping
 
-    def wait_for_signal(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        number = runtime.wait_for_signal(signal.SIGTERM, signal.SIGINT)
+    def serve(self, signals: runtime.Signals) -> None:
+        """Serve until one of them comes."""
+        number = signals.wait()
         self._log.info("stopping", signal=signal.Signals(number).name, sessions=len(self.hub.sessions))
 
     def stop(self) -> None:
@@ -201,8 +203,16 @@ def check(settings: Settings) -> routes.Routes:
         SettingsError, RoutesError: they cannot be used.
     """
     _check_loopback(settings)
-    if settings.engine.url != "memory":
-        raise SettingsError(f"engine.url: there is no engine {settings.engine.url!r}; there is memory")
+    if settings.engine.url not in ("memory", "sqlite"):
+        raise SettingsError(f"engine.url: there is no engine {settings.engine.url!r}; there are sqlite and memory")
+    for name, table in (
+        ("engine.durability", settings.engine.durability),
+        ("history.namespaces", settings.history.namespaces),
+    ):
+        unknown = sorted(set(table) - set(settings.server.namespaces) - {"/game"})
+        if unknown:
+            there_are = ", ".join(settings.server.namespaces)
+            raise SettingsError(f"{name}: there is no namespace {unknown[0]}; there are {there_are}")
     if settings.bridge.url:
         address(settings.bridge)
     return routes.load(config_dir() / settings.routes.file)
@@ -235,12 +245,32 @@ def _check_loopback(settings: Settings) -> None:
             )
 
 
-def _engine(settings: Settings, clock: Clock) -> Engine:
+def _engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
+    """Raises SettingsError when the file cannot be used."""
     history = settings.history
     bounds = StreamBounds(
-        history.publications, int(history.age_s * 1000), history.keys, history.repeat_ids, int(history.repeat_s * 1000)
+        history.publications,
+        int(history.age_s * 1000),
+        history.keys,
+        history.repeat_ids,
+        int(history.repeat_s * 1000),
+        history.rooms,
     )
-    return MemoryEngine(clock, bounds)
+    by_namespace = dict.fromkeys(settings.server.namespaces, bounds)
+    for namespace, other in history.namespaces.items():
+        by_namespace[namespace] = replace(
+            bounds,
+            publications=other.publications or bounds.publications,
+            age_ms=int((other.age_s or history.age_s) * 1000),
+        )
+    if settings.engine.url == "memory":
+        return MemoryEngine(clock, bounds, by_namespace)
+    in_memory = [namespace for namespace, how in settings.engine.durability.items() if how == "memory"]
+    try:
+        database = Database(Path(settings.server.data_dir))
+    except CannotOpen as error:
+        raise SettingsError(str(error)) from None
+    return SqliteEngine(database, clock, bounds, by_namespace, in_memory)
 
 
 def _hub_bounds(settings: Settings) -> HubBounds:

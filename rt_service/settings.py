@@ -61,7 +61,16 @@ class SocketIo(Section):
 
 
 class EngineSection(Section):
-    url: str = Field("memory", description="where publications are kept: memory")
+    url: str = Field("sqlite", description="where publications are kept: sqlite (a file in server.data_dir), memory")
+    durability: dict[str, Literal["commit", "memory"]] = Field(
+        {"/game": "memory"},
+        description="by namespace: commit (on the disk before it is answered; where none is named) or memory",
+    )
+
+
+class NamespaceHistory(Section):
+    publications: Positive | None = None
+    age_s: Seconds | None = None
 
 
 class History(Section):
@@ -70,6 +79,10 @@ class History(Section):
     keys: Positive = Field(1000, description="latest values per room; past it the least recently set leaves")
     repeat_ids: Positive = Field(10_000, description="publication ids per room that are recognised when repeated")
     repeat_s: Seconds = Field(300.0, description="seconds for which a repeated id is recognised")
+    namespaces: dict[str, NamespaceHistory] = Field(
+        {}, description='other values for a namespace: { "/iot" = { publications = 5000, age_s = 3600.0 } }'
+    )
+    rooms: Positive = Field(100_000, description="rooms with history; past it publishing into a new one is refused")
 
 
 class Limits(Section):
@@ -86,6 +99,7 @@ class Limits(Section):
         200, description="members of a room up to which presence is pushed; join answers at most so many"
     )
     calls_in_flight: Positive = Field(1000, description="calls that wait for their answer at one time")
+    calls_per_session: Positive = Field(100, description="calls of one session that wait for their answer")
     call_timeout_max_s: Seconds = Field(60.0, description="the longest a call may wait for its answer")
 
 
@@ -253,14 +267,15 @@ def _variable(name: str) -> str:
 
 
 def _parsed(section: str, key: str, value: Any) -> Any:
-    """Text from the environment or the command line, for a list: a TOML list, or items with commas between them."""
+    """Text from the environment or the command line, for a table or a list: TOML, or items with commas between them."""
     field = Settings.model_fields[section].annotation.model_fields[key]  # type: ignore[union-attr]
-    if not isinstance(value, str) or get_origin(field.annotation) is not list:
+    kind = get_origin(field.annotation)
+    if not isinstance(value, str) or kind not in (list, dict):
         return value
     try:
         return tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        return [item.strip() for item in value.split(",") if item.strip()]
+        return value if kind is dict else [item.strip() for item in value.split(",") if item.strip()]
 
 
 def effective(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from rt_service.core.model import Position, PublicationClass
 
 class Since(Struct):
     epoch: str
-    offset: Annotated[int, Meta(ge=0)]
+    offset: Annotated[int, Meta(ge=0, le=2**53)]
 
     def position(self) -> Position:
         return Position(self.epoch, self.offset)

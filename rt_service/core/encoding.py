@@ -9,6 +9,9 @@ import orjson
 
 from rt_service.core.errors import InvalidData
 
+MAX_DEPTH = 200
+_ENCODERS_DEPTH = 254  # orjson's, of which 54 are left for what data stands in
+
 
 class Encoded(NamedTuple):
     """`json` is the value as JSON; `binary` says whether some of it is `{"$base64": "…"}` in place of bytes."""
@@ -29,7 +32,10 @@ def encode(value: Any) -> Encoded:
         InvalidData: it holds something that JSON has no form for, or is nested too deep.
     """
     try:
-        return Encoded(orjson.dumps(value), False)
+        text = orjson.dumps(value)
+        if text.count(b"[") + text.count(b"{") > MAX_DEPTH:
+            _check_depth(value)
+        return Encoded(text, False)
     except orjson.JSONEncodeError:
         pass  # nearly always it is binary
     binary = False
@@ -42,9 +48,21 @@ def encode(value: Any) -> Encoded:
         raise TypeError(f"JSON has no form for {type(part).__name__}")
 
     try:
-        return Encoded(orjson.dumps(value, default=other), binary)
+        text = orjson.dumps(value, default=other)
+        _check_depth(value)
+        return Encoded(text, binary)
     except orjson.JSONEncodeError as error:
         raise InvalidData(f"data cannot be sent as JSON: {error}") from None
+
+
+def _check_depth(value: Any) -> None:
+    """Raises InvalidData when `value` would be too deep for the encoder once it stands inside an answer."""
+    for _ in range(_ENCODERS_DEPTH - MAX_DEPTH):
+        value = [value]
+    try:
+        orjson.dumps(value, default=lambda part: None)
+    except orjson.JSONEncodeError:
+        raise InvalidData(f"data is nested deeper than {MAX_DEPTH}") from None
 
 
 def dumps(value: Any) -> bytes:

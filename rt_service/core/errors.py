@@ -13,11 +13,15 @@ class RtError(Exception):
 
     code = "internal"
     http_status = 500
-    temporary = False
 
     def __init__(self, message: str = "", *, retry_after_ms: int | None = None) -> None:
         super().__init__(message or self.code.replace("_", " "))
         self.retry_after_ms = retry_after_ms
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the same may be tried again: something is down, or there is a time to wait."""
+        return self.retry_after_ms is not None or self.http_status in (500, 503, 504)
 
     @property
     def message(self) -> str:
@@ -80,19 +84,19 @@ class TooLarge(RtError):
 
 
 class TooManyRequests(RtError):
-    code, http_status, temporary = "too_many_requests", 429, True
+    code, http_status = "too_many_requests", 429
 
 
 class Unavailable(RtError):
-    code, http_status, temporary = "unavailable", 503, True
+    code, http_status = "unavailable", 503
 
 
 class Timeout(RtError):
-    code, http_status, temporary = "timeout", 504, True
+    code, http_status = "timeout", 504
 
 
 class Internal(RtError):
-    code, http_status, temporary = "internal", 500, True
+    code, http_status = "internal", 500
 
 
 ERRORS: dict[str, type[RtError]] = {

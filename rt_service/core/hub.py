@@ -77,11 +77,12 @@ class Hub:
         if fresh and len(session.rooms) >= self._bounds.rooms_per_session:
             raise TooManyRequests(f"this session is in {len(session.rooms)} rooms, the most it may be in")
         membership = self.enter(session, room)
+        self._engine.open(session.namespace, room)
         self.rooms.hold(session, room)
         try:
             page = self._engine.read(session.namespace, room, since, self._bounds.history)
             latest = self._engine.latest(session.namespace, room)
-        except Unavailable:
+        except Exception:
             self._undo(session, room, membership, fresh)
             raise
         current = self.rooms.members(session.namespace, room).get(session)

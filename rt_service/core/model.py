@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import orjson
+
 from rt_service.core import encoding
 
 KINDS = ("user", "device", "service")
@@ -118,6 +120,10 @@ class Publication:
         if self.key is not None:
             shown["key"] = self.key
         return shown
+
+    def shown(self) -> Any:
+        """The publication as part of an answer: JSON that is not encoded again, unless there is binary in it."""
+        return self.as_dict() if self.binary else orjson.Fragment(self._json or self._written())
 
     def compact(self) -> None:
         """Let go of all forms but one: it was delivered, and is only kept from now on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from rt_service.core.errors import RtError
@@ -67,6 +67,9 @@ class Engine(Protocol):
         Unavailable when it cannot be kept. What was published before in a room is done before.
         """
 
+    def open(self, namespace: str, room: str) -> None:
+        """Somebody enters: the room has a position from now on, as long as somebody is in it."""
+
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         """Up to `limit` kept publications after `since` (`reverse`: before it, newest first).
 
@@ -84,6 +87,19 @@ class Engine(Protocol):
 
     def healthy(self) -> str | None:
         """None, or one line that says what is wrong."""
+
+
+class Store(Protocol):
+    """What has to survive a restart besides publications: small values on shelves, by key."""
+
+    def load(self, shelf: str) -> Iterator[tuple[str, bytes]]:
+        """Every key and value of a shelf, as an earlier process left them."""
+
+    def put(self, shelf: str, key: str, value: bytes | None) -> None:
+        """Keep a value in place of the one of that key; None deletes it. It is kept soon; `kept` says when."""
+
+    def kept(self, done: Callable[[RtError | None], None]) -> None:
+        """Call `done` once everything put so far is kept for good, or with the error for which it cannot be."""
 
 
 class Wire(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -13,13 +14,14 @@ from rt_service.core.ports import Page, Receipt
 
 @dataclass(frozen=True)
 class StreamBounds:
-    """How much one room keeps. Past `publications` or `age_ms` the oldest leave; past the others likewise."""
+    """How much one room keeps: past a bound the oldest leave. `rooms` is how many rooms there may be in one engine."""
 
     publications: int = 1000
     age_ms: int = 24 * 3600 * 1000
     keys: int = 1000
     repeat_ids: int = 10_000
     repeat_ms: int = 5 * 60 * 1000
+    rooms: int = 100_000
 
 
 class Seen(NamedTuple):
@@ -37,6 +39,7 @@ class Stream:
         self.epoch = epoch
         self.offset = 0
         self.evicted_keys = 0
+        self.evicted: str | None = None  # the key that the last `append` made room for
         self.forgotten_ids = 0
         self._bounds = bounds
         self._history: deque[Publication] = deque()
@@ -67,6 +70,7 @@ class Stream:
     def append(self, publication: Publication) -> Receipt:
         """Give `publication` its position and keep it as its class says."""
         publication.epoch = self.epoch
+        self.evicted = None
         if publication.class_ is PublicationClass.KEPT:
             self.offset += 1
             publication.offset = self.offset
@@ -76,6 +80,21 @@ class Stream:
         if publication.key is not None and publication.class_ is not PublicationClass.VOLATILE:
             self._keep_latest(publication.key, publication)
         return Receipt(self.epoch, publication.offset)
+
+    def restore(self, offset: int, history: Iterable[Publication], latest: Iterable[Publication]) -> None:
+        """Begin where an earlier process ended: `history` newest first, `latest` oldest first."""
+        self.offset = offset
+        for publication in history:
+            if publication.offset != offset - len(self._history):
+                break  # what stands before a gap cannot be recovered
+            self._history.appendleft(publication)
+        for publication in latest:
+            assert publication.key is not None
+            self._latest[publication.key] = publication
+
+    def recall(self, sender: Identity, token: str, seen: Seen) -> None:
+        """Remember what an earlier process remembered; the oldest first."""
+        self._seen[sender, token] = seen
 
     def remember(self, publication: Publication, receipt: Receipt, now_ms: int) -> None:
         """Answer a repetition of `publication` with `receipt` from now on."""
@@ -114,7 +133,8 @@ class Stream:
         self._latest.pop(key, None)  # the newest stands last, so that the first is the one to evict
         self._latest[key] = publication
         if len(self._latest) > self._bounds.keys:
-            del self._latest[next(iter(self._latest))]
+            self.evicted = next(iter(self._latest))
+            del self._latest[self.evicted]
             self.evicted_keys += 1
 
     def _forget_ids(self, now_ms: int) -> None:

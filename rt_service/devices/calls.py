@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 from rt_service.core.errors import ERRORS, Internal, NotFound, RtError, Timeout, TooManyRequests
@@ -15,6 +16,7 @@ class Call(NamedTuple):
     id: str
     callee: Identity
     waiter: Waiter
+    caller: Hashable = None
 
     def answered(self, said: Any) -> None:
         """Take what a callee said: its answer, or `{"error": …}` alone for a failure."""
@@ -25,20 +27,25 @@ class Call(NamedTuple):
 class Calls:
     """At most `bound` at one time; each ends with an answer, an error or its timeout."""
 
-    def __init__(self, new_waiter: Callable[[], Waiter], bound: int) -> None:
+    def __init__(self, new_waiter: Callable[[], Waiter], bound: int, per_caller: int = 100) -> None:
         self._new_waiter = new_waiter
         self._bound = bound
+        self._per_caller = per_caller
+        self._by_caller: Counter[Hashable] = Counter()
         self._waiting: dict[str, Call] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def open(self, callee: Identity) -> Call:
-        """Raises TooManyRequests when as many calls wait as may."""
+    def open(self, callee: Identity, caller: Hashable = None) -> Call:
+        """Raises TooManyRequests when as many calls wait as may, of all or of this caller."""
         if len(self._waiting) >= self._bound:
             raise TooManyRequests(f"{self._bound} calls are waiting, the most there may be", retry_after_ms=1000)
-        call = Call(secrets.token_hex(8), callee, self._new_waiter())
+        if self._by_caller[caller] >= self._per_caller:
+            raise TooManyRequests(f"{self._per_caller} calls of yours are waiting", retry_after_ms=1000)
+        call = Call(secrets.token_hex(8), callee, self._new_waiter(), caller)
         self._waiting[call.id] = call
+        self._by_caller[caller] += 1
         return call
 
     def wait(self, call: Call, timeout_s: float) -> Any:
@@ -52,7 +59,10 @@ class Calls:
         return answer
 
     def drop(self, call: Call) -> None:
-        self._waiting.pop(call.id, None)
+        if self._waiting.pop(call.id, None) is not None:
+            self._by_caller[call.caller] -= 1
+            if not self._by_caller[call.caller]:
+                del self._by_caller[call.caller]
 
     def answer(self, call_id: str, callee: Identity, data: Any) -> None:
         """Raises NotFound when no such call waits for this callee: too late, repeated, or never asked."""

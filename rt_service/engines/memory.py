@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
+from rt_service.core.errors import RtError, TooManyRequests
 from rt_service.core.model import Position, Publication
 from rt_service.core.ports import Clock, Kept, Page
 from rt_service.core.stream import Stream, StreamBounds
+
+_NONE: Mapping[str, StreamBounds] = MappingProxyType({})
 
 
 class MemoryEngine:
     """Nothing in here blocks or switches, which is what makes `publish` atomic per room."""
 
-    def __init__(self, clock: Clock, bounds: StreamBounds) -> None:
+    def __init__(self, clock: Clock, bounds: StreamBounds, by_namespace: Mapping[str, StreamBounds] = _NONE) -> None:
         self._clock = clock
         self._bounds = bounds
+        self._by_namespace = by_namespace
         self._streams: dict[tuple[str, str], Stream] = {}
         self._deliver: Callable[[Publication], None] = lambda publication: None
+        self._no_epoch = secrets.token_hex(6)  # of rooms that are not there
 
     def start(self, deliver: Callable[[Publication], None]) -> None:
         self._deliver = deliver
@@ -28,7 +34,12 @@ class MemoryEngine:
     def publish(self, publication: Publication, done: Kept) -> None:
         assert publication.room is not None
         now = self._clock.ms()
-        stream = self._stream(publication.namespace, publication.room)
+        stream = self._streams.get((publication.namespace, publication.room))
+        if stream is None:
+            if len(self._streams) >= self._bounds.rooms:
+                done(TooManyRequests(f"{self._bounds.rooms} rooms are kept, the most there may be"))
+                return
+            stream = self._stream(publication.namespace, publication.room)
         stream.trim(now)
         earlier = stream.receipt_of(publication, now) if publication.token is not None else None
         if earlier is not None:
@@ -41,13 +52,19 @@ class MemoryEngine:
         publication.compact()
         done(receipt)
 
+    def open(self, namespace: str, room: str) -> None:
+        self._stream(namespace, room)
+
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
-        stream = self._stream(namespace, room)
+        stream = self._streams.get((namespace, room))
+        if stream is None:
+            return Page(self._no_epoch, 0, 1, [])
         stream.trim(self._clock.ms())
         return stream.page(since, limit, reverse)
 
     def latest(self, namespace: str, room: str) -> Sequence[Publication]:
-        return self._stream(namespace, room).latest
+        stream = self._streams.get((namespace, room))
+        return [] if stream is None else stream.latest
 
     def rooms(self, namespace: str, prefix: str) -> Sequence[str]:
         return [
@@ -69,5 +86,16 @@ class MemoryEngine:
     def _stream(self, namespace: str, room: str) -> Stream:
         stream = self._streams.get((namespace, room))
         if stream is None:
-            stream = self._streams[namespace, room] = Stream(secrets.token_hex(6), self._bounds)
+            bounds = self._by_namespace.get(namespace, self._bounds)
+            stream = self._streams[namespace, room] = Stream(secrets.token_hex(6), bounds)
         return stream
+
+    # -- everything else that would survive; see `ports.Store`
+
+    def load(self, shelf: str) -> Iterator[tuple[str, bytes]]:
+        return iter(())
+
+    def put(self, shelf: str, key: str, value: bytes | None) -> None: ...
+
+    def kept(self, done: Callable[[RtError | None], None]) -> None:
+        done(None)

@@ -8,16 +8,19 @@ from typing import Generic, TypeVar
 V = TypeVar("V")
 
 MAX_BYTES = 65_535
+MAX_LEVELS = 128  # ours, as in other brokers: each level of a retained topic is a node in memory
 SHARE_PREFIX = "$share/"
 
 
 def is_topic(topic: str) -> bool:
-    """Whether `topic` may be published to: not empty, no wildcard, no NUL, at most 65,535 bytes."""
+    """Whether `topic` may be published to: not empty, no wildcard, no NUL, at most 65,535 bytes
+    and `MAX_LEVELS` levels."""
     return (
         len(topic) > 0
         and "+" not in topic
         and "#" not in topic
         and "\0" not in topic
+        and topic.count("/") < MAX_LEVELS
         and (len(topic) <= MAX_BYTES // 4 or len(topic.encode()) <= MAX_BYTES)
     )
 
@@ -30,7 +33,7 @@ def is_filter(filter: str) -> bool:
     if not filter or "\0" in filter or len(filter.encode()) > MAX_BYTES:
         return False
     levels = filter.split("/")
-    return all(
+    return len(levels) <= MAX_LEVELS and all(
         ("+" not in level or level == "+") and ("#" not in level or (level == "#" and last))
         for level, last in ((level, i == len(levels) - 1) for i, level in enumerate(levels))
     )

@@ -243,13 +243,19 @@ def properties(values: Mapping[str, Any]) -> bytes:
     """Properties with their length before them."""
     if not values:
         return b"\0"
+    out = property_list(values)
+    return variable(len(out)) + out
+
+
+def property_list(values: Mapping[str, Any]) -> bytes:
+    """Properties, one after the other."""
     out = bytearray()
     for name, value in values.items():
         number, kind = _NUMBERS[name]
         for one in value if isinstance(value, list) else [value]:
             out.append(number)
             out += _WRITE[kind](one)
-    return variable(len(out)) + bytes(out)
+    return bytes(out)
 
 
 def packet(header: int, body: bytes) -> bytes:

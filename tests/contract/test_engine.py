@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,24 +15,27 @@ from rt_service.core.model import Identity, Position, Publication, PublicationCl
 from rt_service.core.ports import Engine, Receipt
 from rt_service.core.stream import StreamBounds
 from rt_service.engines.memory import MemoryEngine
+from rt_service.engines.sqlite import Database, SqliteEngine
 from tests.support.clock import ManualClock
 from tests.support.engines import InterleavingEngine
 
 ALICE, BOB = Identity("user", "alice"), Identity("user", "bob")
 BOUNDS = StreamBounds(publications=5, age_ms=60_000, keys=3, repeat_ids=4, repeat_ms=30_000)
 
-ENGINES: dict[str, Callable[[ManualClock], Engine]] = {
-    "memory": lambda clock: MemoryEngine(clock, BOUNDS),
-    "interleaving": lambda clock: InterleavingEngine(MemoryEngine(clock, BOUNDS)),
+ENGINES: dict[str, Callable[[ManualClock, Path], Engine]] = {
+    "memory": lambda clock, folder: MemoryEngine(clock, BOUNDS),
+    "interleaving": lambda clock, folder: InterleavingEngine(MemoryEngine(clock, BOUNDS)),
+    "sqlite": lambda clock, folder: SqliteEngine(Database(folder), clock, BOUNDS, {}),
+    "sqlite, in memory": lambda clock, folder: SqliteEngine(Database(folder), clock, BOUNDS, {}, ["/chat"]),
 }
 
 
 class Bench:
     """An engine under test, with what it announced."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, folder: Path) -> None:
         self.clock = ManualClock()
-        self.engine = ENGINES[kind](self.clock)
+        self.engine = ENGINES[kind](self.clock, folder)
         self.announced: list[Publication] = []
         self.engine.start(self.announced.append)
         self._ids = 0
@@ -68,8 +72,8 @@ class Bench:
 
 
 @pytest.fixture(params=ENGINES)
-def bench(request: pytest.FixtureRequest) -> Any:
-    bench = Bench(request.param)
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    bench = Bench(request.param, tmp_path)
     yield bench
     bench.engine.stop()
 
@@ -140,6 +144,7 @@ def test_what_is_too_old_leaves(bench: Bench) -> None:
 
 
 def test_an_empty_room_has_a_position(bench: Bench) -> None:
+    bench.engine.open("/chat", "nobody")
     page = bench.engine.read("/chat", "nobody", None, 100)
     assert (page.offset, page.first, list(page.publications)) == (0, 1, [])
     assert bench.say("first", room="nobody").epoch == page.epoch

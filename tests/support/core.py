@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import orjson
+
 from rt_service.api import Api, ApiBounds
 from rt_service.auth.policy import OpenPolicy
 from rt_service.core.hub import Hub, HubBounds
@@ -89,7 +91,11 @@ class Client:
         answers: list[dict[str, Any]] = []
         self.core.api.answer(self.session, verb, request, answers.append)
         (answer,) = answers
-        return answer
+        try:
+            read: dict[str, Any] = orjson.loads(orjson.dumps(answer))  # publications stand in it as JSON
+        except TypeError:  # binary
+            return answer
+        return read
 
     def ok(self, verb: str, **request: Any) -> dict[str, Any]:
         answer = self.ask(verb, request)

@@ -25,6 +25,9 @@ class InterleavingEngine:
     def publish(self, publication: Publication, done: Kept) -> None:
         self._inner.publish(publication, done)
 
+    def open(self, namespace: str, room: str) -> None:
+        self._inner.open(namespace, room)
+
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         before, self.before_read = self.before_read, None
         if before:

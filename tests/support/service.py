@@ -25,7 +25,8 @@ class Service:
     def __init__(self, *arguments: str, port: int = 0, mqtt_port: int = 0) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._ready_file = Path(self._folder.name) / "ready.json"
-        self._arguments = ["--port", str(port), "--mqtt-port", str(mqtt_port), *arguments]
+        self.data = Path(self._folder.name) / "data"
+        self._arguments = ["--port", str(port), "--mqtt-port", str(mqtt_port), "--data-dir", str(self.data), *arguments]
         self.log_file = Path(self._folder.name) / "log"
         self.process: subprocess.Popen[bytes] | None = None
         self.http = self.mqtt = ""

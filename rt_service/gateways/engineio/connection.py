@@ -7,10 +7,12 @@ loop; a polling client is a reader that takes what waits whenever it polls.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from time import monotonic
 from typing import Any
 
 import engineio.packet
 import engineio.socket
+import eventlet
 from eventlet.event import Event
 from eventlet.hubs import get_hub
 
@@ -22,6 +24,7 @@ from rt_service.gateways.engineio.outbox import Blocked, Closed, Outbox
 from rt_service.gateways.engineio.wire import GONE, Wire
 
 INBOX_BYTES = 1 << 20  # of messages that wait behind a handler; then reading pauses
+SLICE_S = 0.005  # one client's messages at a time, then the others get their turn
 PING, NOOP, CLOSE = frames.text(b"2"), frames.text(b"6"), frames.text(b"1")
 _GONE: Message = (-1, b"")  # stands in the inbox where the client went
 
@@ -208,9 +211,13 @@ class Connection(engineio.socket.Socket):
 
     def _serve(self, messages: list[Message]) -> None:
         """Handle messages one after the other, and those that come meanwhile."""
+        until = monotonic() + SLICE_S
         while messages:
             for message in messages:
                 self._handle(message)
+                if monotonic() > until:
+                    eventlet.sleep(0)  # the others' turn
+                    until = monotonic() + SLICE_S
             messages, self._inbox, self._inbox_bytes = self._inbox or [], [], 0
             if self._paused and self._wire is not None:
                 self._paused = False
@@ -218,8 +225,8 @@ class Connection(engineio.socket.Socket):
         self._inbox = None
 
     def _handle(self, message: Message) -> None:
-        if self.closed:
-            return
+        if self.closing and message != _GONE:
+            return  # nobody reads the answers
         try:
             if type(message) is tuple:
                 self._handle_other(*message)

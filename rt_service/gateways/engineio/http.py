@@ -9,6 +9,7 @@ import io
 import sys
 from typing import Any
 
+import eventlet
 import eventlet.wsgi
 from eventlet.patcher import original
 
@@ -17,6 +18,8 @@ _socket = original("socket")
 _NO_BODY = io.BytesIO()
 
 DETACH = "engineio.detach"
+HEAD_S = 15.0  # for the headers of a request
+BODY_S = 60.0  # for the packets of a POST
 
 
 class HttpProtocol(eventlet.wsgi.HttpProtocol):
@@ -28,6 +31,18 @@ class HttpProtocol(eventlet.wsgi.HttpProtocol):
         environ: dict[str, Any] = super().get_environ()
         environ[DETACH] = self.detach
         return environ
+
+    def _read_request_line(self) -> bytes:
+        """Within the time that a connection may be idle, however slowly it comes."""
+        with eventlet.Timeout(self.server.keepalive, False):
+            return super()._read_request_line() or b""
+        return b""
+
+    def parse_request(self) -> bool:
+        with eventlet.Timeout(HEAD_S, False):
+            return bool(super().parse_request())
+        self.close_connection = True
+        return False
 
     def detach(self) -> tuple[Any, bytes]:
         """The socket of the operating system, now ours, and what the client sent behind its request."""
@@ -60,12 +75,13 @@ def accept_key(environ: dict[str, Any]) -> bytes | None:
     return base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
 
 
-def switching_protocols(key: bytes, deflate: bool) -> bytes:
+def switching_protocols(key: bytes, deflate: bool, subprotocol: str = "") -> bytes:
     """The 101 that ends HTTP on this connection."""
+    protocol = b"Sec-WebSocket-Protocol: %s\r\n" % subprotocol.encode() if subprotocol else b""
     extension = b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n" if deflate else b""
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: %s\r\n%s\r\n" % (key, extension)
+        b"Sec-WebSocket-Accept: %s\r\n%s%s\r\n" % (key, extension, protocol)
     )
 
 

@@ -10,6 +10,7 @@ from rt_service.gateways.engineio.frames import Message
 
 SEPARATOR = b"\x1e"
 PACKETS_PER_POLL = 16  # python-engineio's client refuses a poll that brings more
+PACKETS_PER_POST = 10_000
 
 
 class PayloadError(ValueError):
@@ -35,8 +36,10 @@ def decode(body: bytes) -> list[Message]:
     """The messages of a POST.
 
     Raises:
-        PayloadError: it is not UTF-8, or a binary packet is not base64.
+        PayloadError: it is not UTF-8, a binary packet is not base64, or there are more than `PACKETS_PER_POST`.
     """
+    if body.count(SEPARATOR) >= PACKETS_PER_POST:
+        raise PayloadError(f"more than {PACKETS_PER_POST} packets in one POST")
     messages: list[Message] = []
     for packet in body.split(SEPARATOR):
         if packet[:1] == b"b":

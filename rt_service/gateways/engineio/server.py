@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import engineio
+import eventlet
 import eventlet.wsgi
 from engineio import packet
 from eventlet.event import Event
@@ -144,7 +145,10 @@ class Server(engineio.Server):
         if connection.closed or not 0 < length <= self.max_http_buffer_size:
             connection.close(abort=True, reason=self.reason.TRANSPORT_ERROR)
             return _refusal(BAD_REQUEST)
-        good = connection.post(environ["wsgi.input"].read(length))
+        body = b""
+        with eventlet.Timeout(http.BODY_S, False):
+            body = environ["wsgi.input"].read(length)
+        good = len(body) == length and connection.post(body)
         return _ok(b"ok") if good else _refusal(BAD_REQUEST)
 
     def _open(self, environ: Environ, transport: str) -> Response | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -130,8 +130,8 @@ class Broker:
 
     # -- subscriptions
 
-    def subscribe(self, session: MqttSession, subscription: Subscription, identifier: int | None) -> list[Message]:
-        """Add one; the retained messages that it is sent at once (section 3.8.3.1).
+    def subscribe(self, session: MqttSession, subscription: Subscription, identifier: int | None) -> None:
+        """Add one; the session is going to be sent its retained messages (section 3.8.3.1), after its SUBACK.
 
         Raises:
             Refused: the session has as many as it may have.
@@ -143,10 +143,13 @@ class Broker:
         self.subscriptions.add(session, subscription, identifier)
         self._keeper.subscribed(session, subscription, identifier)
         wanted = subscription.retain_handling == 0 or (subscription.retain_handling == 1 and not known)
-        if not wanted or share_of(subscription.filter)[0] is not None:
-            return []
-        now = self._clock.monotonic()
-        return [m for m in self.retained.match(subscription.filter) if not m.expired(now)]
+        if wanted and share_of(subscription.filter)[0] is None:
+            session.retained.append(self._retained_for(subscription, () if identifier is None else (identifier,)))
+
+    def _retained_for(self, subscription: Subscription, identifiers: tuple[int, ...]) -> Iterator[Delivery]:
+        for message in self.retained.match(subscription.filter):
+            if not message.expired(self._clock.monotonic()):
+                yield Delivery(message, min(subscription.qos, message.qos), True, identifiers)
 
     def unsubscribe(self, session: MqttSession, filter: str) -> bool:
         """Whether there was one."""

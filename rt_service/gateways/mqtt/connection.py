@@ -35,6 +35,8 @@ from rt_service.mqtt.packets import (
 from rt_service.mqtt.topics import SHARE_PREFIX, is_filter
 from rt_service.mqtt.wire import ProtocolViolation, Reason
 
+SLICE_S = 0.005  # one client's packets at a time, then the others get their turn
+FILTERS_PER_PACKET = 5000
 LINGER_S = 1.0  # a close with something unread in the socket would reset it, and swallow the reason we gave
 
 
@@ -110,7 +112,11 @@ class Connection:
             data = self._stream.read(self._terms.keepalive_s if self._terms else self._bounds.connect_s)
             if not data:
                 return
+            until = self._clock.monotonic() + SLICE_S
             for header, body in framer.feed(data):
+                if self._clock.monotonic() > until:
+                    runtime.sleep(0)  # the others' turn
+                    until = self._clock.monotonic() + SLICE_S
                 self._take(codec.decode(header, body, self._version))
                 while not self._over and not self._acks.wait(self._bounds.receive_maximum, timeout_s=1.0):
                     pass  # the client sends faster than its messages are kept
@@ -179,7 +185,7 @@ class Connection:
         session.attach(self, terms.will)
         self._metrics.sessions.labels("mqtt").inc()
         self._send(codec.encode(Connack(terms.present, 0, terms.told), packet.version))
-        session.resume(lambda packet_id: self._acknowledge(Kind.PUBREL, packet_id))
+        session.resume()
 
     # -- PUBLISH, and the acknowledgements of both directions
 
@@ -266,19 +272,14 @@ class Connection:
     # -- SUBSCRIBE and the rest
 
     def _on_subscribe(self, packet: Subscribe) -> None:
+        _check_filters(len(packet.subscriptions))
         identifier = (packet.properties.get("subscription_identifier") or [None])[0]
-        identifiers = () if identifier is None else (identifier,)
-        reasons: list[int] = []
-        retained: list[Delivery] = []
-        for subscription in packet.subscriptions:
-            reason, messages = self._subscribe(subscription, identifier)
-            reasons.append(reason if self._version == V5 or reason < 0x80 else 0x80)
-            retained += [Delivery(m, min(subscription.qos, m.qos), True, identifiers) for m in messages]
-        self._send(codec.encode(Suback(Kind.SUBACK, packet.packet_id, reasons), self._version))
-        for delivery in retained:
-            self._broker.offer(self._session, delivery)
+        reasons = [self._subscribe(subscription, identifier) for subscription in packet.subscriptions]
+        told = [reason if self._version == V5 or reason < 0x80 else 0x80 for reason in reasons]
+        self._send(codec.encode(Suback(Kind.SUBACK, packet.packet_id, told), self._version))
+        self._session.pump()
 
-    def _subscribe(self, subscription: Subscription, identifier: int | None) -> tuple[int, list[Message]]:
+    def _subscribe(self, subscription: Subscription, identifier: int | None) -> int:
         filter = subscription.filter
         if not is_filter(filter):
             raise ProtocolViolation(Reason.TOPIC_FILTER_INVALID, "the topic filter is not valid")
@@ -286,14 +287,16 @@ class Connection:
             raise ProtocolViolation(Reason.PROTOCOL_ERROR, "No Local on a shared subscription")  # [MQTT-3.8.3-4]
         if not self._guard.subscribe(self._session.identity, filter):
             self._refuse("not_authorized", filter=filter)
-            return Reason.NOT_AUTHORIZED, []
+            return Reason.NOT_AUTHORIZED
         try:
-            return subscription.qos, self._broker.subscribe(self._session, subscription, identifier)
+            self._broker.subscribe(self._session, subscription, identifier)
         except Refused as error:
             self._refuse("subscriptions")
-            return error.reason, []
+            return error.reason
+        return subscription.qos
 
     def _on_unsubscribe(self, packet: Unsubscribe) -> None:
+        _check_filters(len(packet.filters))
         removed = [self._broker.unsubscribe(self._session, filter) for filter in packet.filters]
         reasons: list[int] = [Reason.SUCCESS if one else Reason.NO_SUBSCRIPTION_EXISTED for one in removed]
         self._send(codec.encode(Suback(Kind.UNSUBACK, packet.packet_id, reasons), self._version))
@@ -326,6 +329,10 @@ class Connection:
     def busy(self) -> bool:
         return self._output.busy
 
+    def release(self, packet_id: int) -> None:
+        """See `session.Wire`."""
+        self._acknowledge(Kind.PUBREL, packet_id)
+
     def deliver(self, delivery: Delivery, packet_id: int, dup: bool = False) -> bool:
         """See `session.Wire`."""
         assert self._terms is not None
@@ -337,6 +344,8 @@ class Connection:
         if len(packet) > self._terms.largest:
             self._metrics.dropped.labels("mqtt_too_large").inc()  # [MQTT-3.1.2-25]
             return False
+        if alias[1] is not None:
+            self._own_aliases[delivery.message.topic] = alias[1]  # it is told now
         self._send(packet)
         return True
 
@@ -349,8 +358,7 @@ class Connection:
             return "", known
         if len(self._own_aliases) >= most:
             return topic, None
-        number = self._own_aliases[topic] = len(self._own_aliases) + 1
-        return topic, number
+        return topic, len(self._own_aliases) + 1
 
     def _send(self, packet: bytes) -> None:
         if not self._output.send(packet):
@@ -362,6 +370,11 @@ class Connection:
     def _drained(self) -> None:
         if self._terms is not None and self._session.connection is self:
             self._session.pump()
+
+
+def _check_filters(count: int) -> None:
+    if count > FILTERS_PER_PACKET:
+        raise ProtocolViolation(Reason.QUOTA_EXCEEDED, f"more than {FILTERS_PER_PACKET} filters in one packet")
 
 
 def _nobody(outcome: bool | RtError) -> None:

@@ -16,7 +16,7 @@ from rt_service.gateways.mqtt.handshake import ConnectionBounds, Guard
 from rt_service.gateways.mqtt.message import Message
 from rt_service.gateways.mqtt.output import ByteStream
 from rt_service.gateways.mqtt.session import Forgetful
-from rt_service.gateways.mqtt.streams import TcpStream, WebSocketStream
+from rt_service.gateways.mqtt.streams import TcpStream
 from rt_service.gateways.mqtt.subscriptions import Entry
 from rt_service.metrics import Metrics
 from rt_service.mqtt import relay
@@ -88,18 +88,15 @@ class MqttGateway:
             self._serve_soon(sock)
 
     def _serve_soon(self, sock: socket.socket) -> None:
-        if len(self._connections) >= self._max_connections:
-            self._metrics.mqtt_refused.labels("connections").inc()
-            sock.close()
-            return
-        runtime.spawn(self._serve, TcpStream(sock))
+        runtime.spawn(self.serve_stream, TcpStream(sock))
 
-    def serve_websocket(self, ws: Any) -> None:
-        """Serve MQTT on a WebSocket until it ends."""
+    def serve_stream(self, stream: ByteStream) -> None:
+        """Serve MQTT on a stream until it ends."""
         if len(self._connections) >= self._max_connections:
             self._metrics.mqtt_refused.labels("connections").inc()
+            stream.close()
             return
-        self._serve(WebSocketStream(ws))
+        self._serve(stream)
 
     def _serve(self, stream: ByteStream) -> None:
         connection = Connection(stream, self.broker, self._guard, self._clock, self._metrics, self._bounds)

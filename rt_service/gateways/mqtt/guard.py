@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import hashlib
 from collections.abc import Iterable
 
 from rt_service.core import names
@@ -19,8 +19,10 @@ class OpenGuard:
             self._reserved.add(filter, True)
 
     def connect(self, client_id: str, username: str | None, password: bytes | None) -> Identity:
-        """A device of the client id's name; one that is no name here gets another."""
-        return Identity("device", client_id if names.is_name(client_id) else f"anon-{secrets.token_hex(6)}")
+        """A device of the client id's name; one that is no name here gets another, always the same."""
+        if names.is_name(client_id):
+            return Identity("device", client_id)
+        return Identity("device", f"anon-{hashlib.sha256(client_id.encode()).hexdigest()[:12]}")
 
     def publish(self, identity: Identity, topic: str) -> bool:
         return not topic.startswith("$") and not any(self._reserved.match(topic))

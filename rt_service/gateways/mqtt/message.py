@@ -25,6 +25,7 @@ class Message:
     expires_at: float | None = None
     origin: str | None = None
     token: Token | None = None  # how its redelivery is recognised
+    _encoded: bytes | None = None
 
     @classmethod
     def at(cls, now: float, topic: str, payload: bytes, qos: int, retain: bool, properties: dict[str, Any],
@@ -33,6 +34,13 @@ class Message:
         expiry = properties.get("message_expiry_interval")
         forwarded = {name: properties[name] for name in _FORWARDED if name in properties}
         return cls(topic, payload, qos, retain, forwarded, None if expiry is None else now + expiry, origin)
+
+    @property
+    def encoded_properties(self) -> bytes:
+        """The properties that every subscriber gets, without their length; made once."""
+        if self._encoded is None:
+            self._encoded = wire.property_list(self.properties)
+        return self._encoded
 
     def expired(self, now: float) -> bool:
         return self.expires_at is not None and self.expires_at <= now
@@ -55,10 +63,11 @@ class Delivery:
         identified = packet_id.to_bytes(2, "big") if self.qos else b""
         if version != V5:
             return wire.packet(header, wire.text(topic) + identified + message.payload)
-        properties = message.properties
+        properties = message.encoded_properties
         if message.expires_at is not None or self.identifiers or number is not None:
-            properties = {**properties, **self._own_properties(number, now)}
-        return wire.packet(header, wire.text(topic) + identified + wire.properties(properties) + message.payload)
+            properties = properties + wire.property_list(self._own_properties(number, now))
+        length = wire.variable(len(properties))
+        return wire.packet(header, wire.text(topic) + identified + length + properties + message.payload)
 
     def _own_properties(self, alias: int | None, now: float) -> dict[str, Any]:
         own: dict[str, Any] = {}

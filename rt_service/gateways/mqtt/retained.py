@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
 
 from rt_service.gateways.mqtt.message import Message
 
@@ -20,6 +21,7 @@ class Retained:
         self._bound = bound
         self._root = _Node()
         self._count = 0
+        self._expiring: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
         return self._count
@@ -37,6 +39,7 @@ class Retained:
             node = node.children.setdefault(level, _Node())
         self._count += node.message is None
         node.message = message
+        self._will_expire(message)
         return True
 
     def remove(self, topic: str) -> None:
@@ -79,8 +82,19 @@ class Retained:
 
     def expire(self, now: float) -> None:
         """Forget those whose time is over."""
-        for message in [m for m in self.match("#") if m.expired(now)]:
-            self.remove(message.topic)
+        while self._expiring and self._expiring[0][0] <= now:
+            _, topic = heappop(self._expiring)
+            message = self._find(topic.split("/"))
+            if message is not None and message.expired(now):
+                self.remove(topic)
+
+    def _will_expire(self, message: Message) -> None:
+        if message.expires_at is None:
+            return
+        if len(self._expiring) > 2 * self._count + 1000:  # nearly all of them were replaced since
+            self._expiring = [(m.expires_at, m.topic) for m in self.match("#") if m.expires_at is not None]
+            heapify(self._expiring)
+        heappush(self._expiring, (message.expires_at, message.topic))
 
     def _find(self, path: list[str]) -> Message | None:
         node = self._root

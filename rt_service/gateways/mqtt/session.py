@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Protocol
 
@@ -25,6 +25,9 @@ class Wire(Protocol):
 
     def deliver(self, delivery: Delivery, packet_id: int, dup: bool = False) -> bool:
         """Queue a PUBLISH; False if it is not for this connection (too large, expired) or does not fit (QoS 0)."""
+
+    def release(self, packet_id: int) -> None:
+        """Send a PUBREL."""
 
     def end(self, reason: Reason) -> None:
         """Say why and close."""
@@ -89,7 +92,8 @@ class Forgetful:
 
 
 class MqttSession:
-    """`in_flight` holds what was sent and is not acknowledged, oldest first; `queue` what waits behind it."""
+    """`in_flight` holds what was sent and is not acknowledged, oldest first; `queue` what waits behind it; `retained`
+    what a new subscription is still to be sent, found as it is sent."""
 
     def __init__(self, client_id: str, identity: Identity, keeper: Keeper, bound: int) -> None:
         self.client_id = client_id
@@ -98,6 +102,7 @@ class MqttSession:
         self.subscriptions: dict[str, tuple[Subscription, int | None]] = {}
         self.in_flight: dict[int, Delivery] = {}
         self.queue: deque[Delivery] = deque()
+        self.retained: deque[Iterator[Delivery]] = deque()
         self.received: set[int] = set()
         self.expiry_s = 0.0
         self.ends_at: float | None = None
@@ -106,6 +111,7 @@ class MqttSession:
         self._keeper = keeper
         self._bound = bound
         self._ids = count()
+        self._again: deque[int] = deque()  # packet ids that this connection is still to be sent again
 
     def attach(self, connection: Wire, will: Message | None) -> None:
         """A connection for this session; one that it still has is ended [MQTT-3.1.4-3]."""
@@ -113,6 +119,7 @@ class MqttSession:
         if old is not None:
             old.end(Reason.SESSION_TAKEN_OVER)
         self.will, self.will_at, self.ends_at = will, None, None
+        self.retained.clear()
 
     def offer(self, delivery: Delivery) -> Delivery | None:
         """Send, or queue, a message; what was dropped for it, if anything was."""
@@ -160,28 +167,41 @@ class MqttSession:
         self._keeper.released(self, packet_id)
         return True
 
+    def resume(self) -> None:
+        """After a reconnect send again what is in flight, then what waits."""
+        self._again = deque(self.in_flight)
+        self.retained.clear()
+        self.pump()
+
     def pump(self) -> None:
-        """Send what waits, as far as the client's receive maximum allows."""
+        """Send what waits, as far as the client reads and its receive maximum allows."""
         connection = self.connection
+        while connection is not None and self._again and not connection.busy:
+            self._send_again(connection, self._again.popleft())
         while connection is not None and self.queue and self._has_room(connection):
             self._send(connection, self.queue.popleft())
+        while connection is not None and self.retained and not self.queue and self._has_room(connection):
+            delivery = next(self.retained[0], None)
+            if delivery is None:
+                self.retained.popleft()
+            else:
+                self.offer(delivery)
 
-    def resume(self, release: Callable[[int], None]) -> None:
-        """After a reconnect send again what is in flight, then what waits; `release(packet_id)` sends a PUBREL."""
-        connection = self.connection
-        assert connection is not None
-        for packet_id, delivery in list(self.in_flight.items()):
-            if delivery.released:
-                release(packet_id)
-            elif not connection.deliver(delivery, packet_id, dup=True):
-                self._give_up(packet_id)
-        self.pump()
+    def _send_again(self, connection: Wire, packet_id: int) -> None:
+        delivery = self.in_flight.get(packet_id)
+        if delivery is None:
+            return
+        if delivery.released:
+            connection.release(packet_id)
+        elif not connection.deliver(delivery, packet_id, dup=True):
+            self._give_up(packet_id)
 
     def _may_send(self, connection: Wire) -> bool:
         return not self.queue and self._has_room(connection)
 
     def _has_room(self, connection: Wire) -> bool:
-        return len(self.in_flight) < min(connection.receive_maximum, MAX_PACKET_ID) and not connection.busy
+        free = len(self.in_flight) < min(connection.receive_maximum, MAX_PACKET_ID)
+        return free and not connection.busy and not self._again
 
     def _send(self, connection: Wire, delivery: Delivery) -> None:
         packet_id = self._free_id()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from time import monotonic
 
 from rt_service import runtime
+from rt_service.gateways.engineio import frames
 
 GIVE_UP_S = 1.0
 
@@ -35,22 +36,62 @@ class TcpStream:
             pass  # the peer was faster
 
 
-class WebSocketStream:
+class WebSocketStream(TcpStream):
     """MQTT packets in binary frames, however they are cut. A text frame ends it [MQTT-6.0.0-1]."""
 
-    def __init__(self, ws: Any) -> None:
-        self._ws = ws
+    def __init__(self, sock: socket.socket, max_message: int) -> None:
+        super().__init__(sock)
+        self._reader = frames.Reader(max_message)
+        self._writing = False
+        self._over = False
 
     def read(self, timeout_s: float | None) -> bytes:
-        self._ws.socket.settimeout(timeout_s)
-        data = self._ws.wait()
-        return data if isinstance(data, bytes) else b""
+        until = None if timeout_s is None else monotonic() + timeout_s
+        while not self._over:
+            left = None if until is None else max(0.001, until - monotonic())
+            data = super().read(left)
+            if not data:
+                break
+            packets = self._take(data)
+            if packets:
+                return packets
+        return b""
+
+    def _take(self, data: bytes) -> bytes:
+        packets: list[bytes] = []
+        try:
+            messages = self._reader.feed(data)
+        except frames.FrameError as error:
+            self._end(frames.close(error.code, str(error)))
+            return b""
+        for message in messages:
+            opcode, payload = message if type(message) is tuple else (frames.TEXT, b"")
+            if opcode == frames.BINARY:
+                packets.append(payload)
+            elif opcode == frames.PING:
+                self._write(frames.frame(frames.PONG, payload))
+            elif opcode != frames.PONG:
+                wrong = opcode == frames.TEXT
+                self._end(frames.close(frames.UNSUPPORTED) if wrong else frames.frame(frames.CLOSE, payload[:2]))
+                break
+        return b"".join(packets)
 
     def write(self, data: bytes) -> None:
-        self._ws.send(data)
+        self._write(frames.frame(frames.BINARY, data))
+
+    def _write(self, frame: bytes) -> None:
+        self._writing = True
+        try:
+            super().write(frame)
+        finally:
+            self._writing = False
+
+    def _end(self, last: bytes) -> None:
+        """A last frame, if none is just being written."""
+        if not self._over and not self._writing:
+            runtime.send_now(self._socket, last)
+        self._over = True
 
     def hang_up(self) -> None:
-        self._ws.close()
-
-    def close(self) -> None:
-        self._ws.close()
+        self._end(frames.close(frames.NORMAL))
+        super().hang_up()

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rt_service import runtime
+from rt_service.gateways.engineio import http
 from rt_service.gateways.mqtt.gateway import MqttGateway
+from rt_service.gateways.mqtt.streams import WebSocketStream
 
 PATH = "/mqtt"
+SUBPROTOCOL = "mqtt"  # [MQTT-6.0.0-3]
 
 
 class MqttOverWebSocket:
@@ -23,7 +26,8 @@ class MqttOverWebSocket:
     ) -> None:
         self._app = app
         self._origins = origins
-        self._websocket = runtime.websocket(gateway.serve_websocket, "mqtt", max_frame_bytes)
+        self._gateway = gateway
+        self._max_message = max_frame_bytes
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO") != PATH:
@@ -31,4 +35,13 @@ class MqttOverWebSocket:
         if not self._origins(environ.get("HTTP_ORIGIN"), environ):
             start_response("403 Forbidden", [("Content-Type", "application/json")])
             return [b'{"error":{"code":"forbidden","message":"this origin may not connect"}}']
-        return self._websocket(environ, start_response)
+        key = http.accept_key(environ)
+        offered = [name.strip() for name in environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "").split(",")]
+        if key is None or SUBPROTOCOL not in offered:
+            start_response("400 Bad Request", [("Content-Type", "application/json")])
+            text = b'{"error":{"code":"bad_request","message":"this is for WebSockets with the subprotocol mqtt"}}'
+            return [text]
+        sock = runtime.socket_of(environ)
+        sock.sendall(http.switching_protocols(key, deflate=False, subprotocol=SUBPROTOCOL))
+        self._gateway.serve_stream(WebSocketStream(sock, self._max_message))
+        return []

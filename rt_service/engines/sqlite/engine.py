@@ -1,0 +1,414 @@
+"""Rooms on disk. A publication is announced and answered once the transaction that it is part of is.
+
+Publications that arrive while one transaction is written make up the next one. The newest history of rooms that are in
+use is in memory too, so that reading costs nothing; other rooms are read from the file when somebody comes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from rt_service import log, runtime
+from rt_service.core.errors import RtError, TooManyRequests, Unavailable
+from rt_service.core.model import Identity, Position, Publication, PublicationClass
+from rt_service.core.ports import Clock, Kept, Page, Receipt
+from rt_service.core.stream import Seen, Stream, StreamBounds
+from rt_service.engines.memory import MemoryEngine
+from rt_service.engines.sqlite import rows
+from rt_service.engines.sqlite.database import Batch, Database, explained
+
+WAITING = 20_000  # publications that wait to be written; past it they are refused
+PER_TRANSACTION = 512
+RETRY_S = 1.0  # after a transaction that failed
+TRIM_SLACK = 256  # so many more than the bound may be on disk
+IDLE_MS = 60_000  # a room that nobody is in leaves memory after that time
+STOP_S = 10.0
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    """A room that is in memory."""
+
+    id: int
+    namespace: str
+    name: str
+    stream: Stream
+    used: int  # Unix time in ms
+    stored: bool = False  # the file knows it
+    writing: int = 0  # publications on their way to the file
+    trimmed: int = 0  # no offset up to this one is in the file
+    pending: dict[tuple[Identity, str], list[Kept]] = field(default_factory=dict)  # who repeats what is being written
+
+
+class Entry(NamedTuple):
+    room: Room
+    publication: Publication
+    done: Kept
+
+
+class SqliteEngine:
+    """An `Engine`, and the `Store` of everything else that survives. `in_memory` are namespaces that do not."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        bounds: StreamBounds,
+        by_namespace: Mapping[str, StreamBounds],
+        in_memory: Sequence[str] = (),
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._bounds = bounds
+        self._by_namespace = by_namespace
+        self._in_memory = frozenset(in_memory)
+        self._memory = MemoryEngine(clock, bounds, by_namespace)
+        self._rooms: dict[tuple[str, str], Room] = {}
+        self._deliver: Callable[[Publication], None] = lambda publication: None
+        self._queue: list[Entry] = []
+        self._opened: list[Room] = []  # whose position was told before anything was published
+        self._puts: dict[tuple[str, str], bytes | None] = {}
+        self._waiting: list[Callable[[RtError | None], None]] = []
+        self._deletes: list[tuple[str, tuple[object, ...]]] = []
+        self._forgotten: set[int] = set()  # ids of rooms that are about to be deleted
+        self._running = False
+        self._trouble: str | None = None
+        self._no_epoch = secrets.token_hex(6)  # of rooms that are not there
+        self._log = log.get("sqlite")
+        self._next_id, self._count = next(database.read("SELECT COALESCE(MAX(id), 0) + 1, COUNT(*) FROM room"))
+
+    def start(self, deliver: Callable[[Publication], None]) -> None:
+        self._deliver = deliver
+        self._memory.start(deliver)
+
+    def stop(self) -> None:
+        """Write what waits, then close the file."""
+        until = self._clock.monotonic() + STOP_S
+        while (self._running or self._work) and self._trouble is None and self._clock.monotonic() < until:
+            self._wake()
+            runtime.sleep(0.005)
+        self._memory.stop()
+        self._database.close()
+
+    # -- publishing
+
+    def publish(self, publication: Publication, done: Kept) -> None:
+        if publication.namespace in self._in_memory:
+            self._memory.publish(publication, done)
+            return
+        assert publication.room is not None
+        room = self._room(publication.namespace, publication.room)
+        if publication.class_ is PublicationClass.VOLATILE:
+            receipt = room.stream.append(publication)
+            self._deliver(publication)
+            done(receipt)
+            return
+        if self._answered_before(room, publication, done):
+            return
+        refusal = self._refusal(room)
+        if refusal is not None:
+            done(refusal)
+            return
+        if publication.token is not None:
+            room.pending[publication.sender, publication.token.name] = []
+        room.writing += 1
+        self._queue.append(Entry(room, publication, done))
+        self._wake()
+
+    def _answered_before(self, room: Room, publication: Publication, done: Kept) -> bool:
+        token = publication.token
+        if token is None or not token.again:
+            return False
+        pending = room.pending.get((publication.sender, token.name))
+        if pending is not None:
+            pending.append(done)
+            return True
+        earlier = room.stream.receipt_of(publication, self._clock.ms())
+        if earlier is not None:
+            done(earlier)
+        return earlier is not None
+
+    def _refusal(self, room: Room) -> RtError | None:
+        if len(self._queue) >= WAITING:
+            return Unavailable(f"{WAITING} publications wait to be written; try later", retry_after_ms=500)
+        if not room.stored and self._count >= self._bounds.rooms:
+            return TooManyRequests(f"{self._bounds.rooms} rooms are kept, the most there may be")
+        return None
+
+    # -- keeping everything else; see `ports.Store`
+
+    def load(self, shelf: str) -> Iterator[tuple[str, bytes]]:
+        yield from self._database.read("SELECT key, value FROM kept WHERE shelf = ?", shelf)
+
+    def put(self, shelf: str, key: str, value: bytes | None) -> None:
+        self._puts[shelf, key] = value
+        self._wake()
+
+    def kept(self, done: Callable[[RtError | None], None]) -> None:
+        if not self._puts and not self._running:
+            done(None)
+            return
+        self._waiting.append(done)
+        self._wake()
+
+    # -- writing
+
+    @property
+    def _work(self) -> bool:
+        return bool(self._queue or self._opened or self._puts or self._waiting or self._deletes)
+
+    def _wake(self) -> None:
+        if not self._running:
+            self._running = True
+            runtime.spawn(self._run)
+
+    def _run(self) -> None:
+        try:
+            while self._work:
+                self._transaction()
+                if self._trouble is not None:
+                    runtime.sleep(RETRY_S)
+        finally:
+            self._running = False
+
+    def _transaction(self) -> None:
+        entries, self._queue = self._queue[:PER_TRANSACTION], self._queue[PER_TRANSACTION:]
+        puts, self._puts = self._puts, {}
+        waiting, self._waiting = self._waiting, []
+        opened, self._opened = self._opened, []
+        deletes, self._deletes = self._deletes, []
+        forgotten, self._forgotten = self._forgotten, set()
+        batch = Batch(deletes=deletes)
+        self._add_rooms(batch, entries, opened)
+        self._add_publications(batch, entries)
+        for (shelf, key), value in puts.items():
+            if value is None:
+                batch.deletes.append(("DELETE FROM kept WHERE shelf = ? AND key = ?", (shelf, key)))
+            else:
+                batch.rows["kept"].append((shelf, key, value))
+        try:
+            runtime.offload(self._database.write, batch)
+        except sqlite3.Error as error:
+            self._puts = {**puts, **self._puts}
+            self._opened = opened + self._opened
+            self._deletes = deletes + self._deletes
+            self._forgotten |= forgotten
+            self._fail(error, entries, waiting)
+            return
+        if self._trouble is not None:
+            self._log.info("writing_again", file=str(self._database.path))
+            self._trouble = None
+        self._finish(entries)
+        for done in waiting:
+            self._call(done, None)
+
+    def _add_rooms(self, batch: Batch, entries: list[Entry], opened: list[Room]) -> None:
+        """Give each publication its position, as it is going to be."""
+        offsets = {room: room.stream.offset for room in (*opened, *(entry.room for entry in entries))}
+        for room, publication, _ in entries:
+            publication.epoch = room.stream.epoch
+            if publication.class_ is PublicationClass.KEPT:
+                offsets[room] += 1
+                publication.offset = offsets[room]
+        now = self._clock.ms()
+        for room, offset in offsets.items():
+            batch.rows["room"].append((room.id, room.namespace, room.name, room.stream.epoch, offset, now))
+            if not room.stored:
+                room.stored = True
+                self._count += 1
+            oldest = offset - self._bounds_of(room.namespace).publications
+            if oldest - room.trimmed >= TRIM_SLACK:
+                room.trimmed = oldest
+                batch.deletes.append(("DELETE FROM publication WHERE room = ? AND offset <= ?", (room.id, oldest)))
+
+    def _add_publications(self, batch: Batch, entries: list[Entry]) -> None:
+        latest: dict[tuple[int, str], tuple[object, ...]] = {}
+        repeats: dict[tuple[int, str, str], tuple[object, ...]] = {}
+        for room, publication, _ in entries:
+            at, binary, body = publication.at, int(publication.binary), publication.json.decode()
+            if publication.class_ is PublicationClass.KEPT:
+                batch.rows["publication"].append((room.id, publication.offset, at, binary, body))
+            if publication.key is not None:
+                latest[room.id, publication.key] = (room.id, publication.key, at, binary, body)
+            token = publication.token
+            if token is not None:
+                repeat = (room.id, str(publication.sender), token.name)
+                repeats[repeat] = (*repeat, token.check, publication.offset, self._clock.ms())
+        batch.rows["latest"] += latest.values()
+        batch.rows["repeat"] += repeats.values()
+
+    def _finish(self, entries: list[Entry]) -> None:
+        """They are on the disk: announce and answer them, in order."""
+        now = self._clock.ms()
+        for room, publication, done in entries:
+            receipt = room.stream.append(publication)
+            if room.stream.evicted is not None:
+                self._deletes.append(("DELETE FROM latest WHERE room = ? AND key = ?", (room.id, room.stream.evicted)))
+            repetitions: list[Kept] = []
+            if publication.token is not None:
+                room.stream.remember(publication, receipt, now)
+                repetitions = room.pending.pop((publication.sender, publication.token.name), [])
+            room.used = now
+            room.writing -= 1
+            self._call(self._deliver, publication)
+            publication.compact()
+            self._call(done, receipt)
+            for again in repetitions:
+                self._call(again, receipt._replace(repeated=True))
+
+    def _fail(
+        self, error: sqlite3.Error, entries: list[Entry], waiting: list[Callable[[RtError | None], None]]
+    ) -> None:
+        """Nothing of it was written. What came since is refused too, so that nothing overtakes what comes again."""
+        why = explained(error, self._database.path)
+        if self._trouble is None:
+            self._log.error("cannot_write", error=why)
+        self._trouble = why
+        refusal = Unavailable("what is published cannot be kept now", retry_after_ms=int(RETRY_S * 1000))
+        entries, self._queue = entries + self._queue, []
+        for room, publication, done in entries:
+            room.writing -= 1
+            token = publication.token
+            repetitions = room.pending.pop((publication.sender, token.name), []) if token is not None else []
+            for one in (done, *repetitions):
+                self._call(one, refusal)
+        for kept in waiting:
+            self._call(kept, refusal)
+
+    def _call(self, function: Callable[..., object], *args: object) -> None:
+        try:
+            function(*args)
+        except Exception as error:  # noqa: BLE001  whoever asked, the others are told too
+            self._log.error("callback_failed", exc_info=error)
+
+    # -- reading
+
+    def open(self, namespace: str, room: str) -> None:
+        if namespace in self._in_memory:
+            self._memory.open(namespace, room)
+            return
+        found = self._room(namespace, room)
+        if not found.stored and found not in self._opened and self._count < self._bounds.rooms:
+            self._opened.append(found)
+            self._wake()
+
+    def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
+        if namespace in self._in_memory:
+            return self._memory.read(namespace, room, since, limit, reverse)
+        found = self._find(namespace, room)
+        if found is None:
+            return Page(self._no_epoch, 0, 1, [])
+        found.stream.trim(self._clock.ms())
+        return found.stream.page(since, limit, reverse)
+
+    def latest(self, namespace: str, room: str) -> Sequence[Publication]:
+        if namespace in self._in_memory:
+            return self._memory.latest(namespace, room)
+        found = self._find(namespace, room)
+        return [] if found is None else found.stream.latest
+
+    def rooms(self, namespace: str, prefix: str) -> Sequence[str]:
+        if namespace in self._in_memory:
+            return self._memory.rooms(namespace, prefix)
+        oldest = self._clock.ms() - self._bounds_of(namespace).age_ms
+        here = {name for (ns, name) in self._rooms if ns == namespace}
+        on_disk = self._database.read(
+            "SELECT name FROM room WHERE namespace = ? AND name >= ? AND name < ? AND updated >= ?"
+            " AND (offset > 0 OR EXISTS (SELECT 1 FROM latest WHERE latest.room = room.id))",
+            namespace, prefix, prefix + "\U0010ffff", oldest,
+        )  # fmt: skip
+        loaded = [name for name in here if name.startswith(prefix) and not self._rooms[namespace, name].stream.empty]
+        return [*loaded, *(name for (name,) in on_disk if name not in here)]
+
+    def healthy(self) -> str | None:
+        return self._trouble
+
+    def _bounds_of(self, namespace: str) -> StreamBounds:
+        return self._by_namespace.get(namespace, self._bounds)
+
+    def _room(self, namespace: str, name: str) -> Room:
+        """The room, new if it was not there. Raises Unavailable when the file cannot be read."""
+        found = self._find(namespace, name)
+        if found is None:
+            stream = Stream(secrets.token_hex(6), self._bounds_of(namespace))
+            found = Room(self._next_id, namespace, name, stream, self._clock.ms())
+            self._rooms[namespace, name] = found
+            self._next_id += 1
+        return found
+
+    def _find(self, namespace: str, name: str) -> Room | None:
+        found = self._rooms.get((namespace, name))
+        if found is None:
+            try:
+                found = self._load(namespace, name)
+            except sqlite3.Error as error:
+                self._log.error("cannot_read", error=explained(error, self._database.path))
+                raise Unavailable("the history cannot be read now", retry_after_ms=1000) from None
+            if found is None:
+                return None
+            self._rooms[namespace, name] = found
+        found.used = self._clock.ms()
+        return found
+
+    def _load(self, namespace: str, name: str) -> Room | None:
+        bounds, read, now = self._bounds_of(namespace), self._database.read, self._clock.ms()
+        row = next(read("SELECT id, epoch, offset FROM room WHERE namespace = ? AND name = ?", namespace, name), None)
+        if row is None or row[0] in self._forgotten:
+            return None
+        id, epoch, offset = row
+        stream = Stream(epoch, bounds)
+        history = read(
+            "SELECT at, binary, body FROM publication WHERE room = ? ORDER BY offset DESC LIMIT ?",
+            id, bounds.publications,
+        )  # fmt: skip
+        latest = list(
+            read("SELECT at, binary, body FROM latest WHERE room = ? ORDER BY at DESC LIMIT ?", id, bounds.keys)
+        )
+        stream.restore(
+            offset,
+            (rows.publication(namespace, epoch, *kept) for kept in history),
+            (rows.publication(namespace, epoch, *kept) for kept in reversed(latest)),
+        )
+        repeats = read(
+            'SELECT sender, token, "check", offset, at FROM repeat WHERE room = ? AND at > ? ORDER BY at',
+            id, now - bounds.repeat_ms,
+        )  # fmt: skip
+        for sender, token, check, at_offset, at in repeats:
+            kind, _, who = sender.partition(":")
+            stream.recall(Identity(kind, who), token, Seen(Receipt(epoch, at_offset), at, check))
+        return Room(id, namespace, name, stream, now, stored=True)
+
+    # -- letting go
+
+    def sweep(self, in_use: Callable[[str, str], bool]) -> None:
+        self._memory.sweep(in_use)
+        now = self._clock.ms()
+        for (namespace, name), room in list(self._rooms.items()):
+            if room.writing or in_use(namespace, name):
+                continue
+            room.stream.trim(now)
+            idle = room.stream.idle(now)
+            if idle and room.stored:
+                self._forget([room.id])
+            if idle or now - room.used > IDLE_MS:
+                del self._rooms[namespace, name]
+        for namespace in {ns for ns, _ in self._rooms} | set(self._by_namespace):
+            oldest = now - self._bounds_of(namespace).age_ms
+            old = self._database.read(
+                "SELECT id, name FROM room WHERE namespace = ? AND updated < ? LIMIT 500", namespace, oldest
+            )
+            self._forget([id for id, name in old if (namespace, name) not in self._rooms])
+        self._deletes.append(("DELETE FROM repeat WHERE at <= ?", (now - self._bounds.repeat_ms,)))
+        self._wake()
+        (self._count,) = next(self._database.read("SELECT COUNT(*) FROM room"))
+
+    def _forget(self, ids: list[int]) -> None:
+        """Delete rooms from the file; who comes meanwhile finds nothing there."""
+        self._forgotten.update(ids)
+        for id in ids:
+            for table, column in (("publication", "room"), ("latest", "room"), ("repeat", "room"), ("room", "id")):
+                self._deletes.append((f"DELETE FROM {table} WHERE {column} = ?", (id,)))  # noqa: S608
