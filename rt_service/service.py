@@ -31,6 +31,8 @@ from rt_service.gateways.mqtt.broker import BrokerBounds
 from rt_service.gateways.mqtt.gateway import MqttGateway
 from rt_service.gateways.mqtt.guard import OpenGuard
 from rt_service.gateways.mqtt.handshake import ConnectionBounds
+from rt_service.gateways.mqtt.keeper import StoreKeeper
+from rt_service.gateways.mqtt.session import Forgetful
 from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
 from rt_service.gateways.origins import Origins
 from rt_service.gateways.socketio.gateway import SocketIoGateway
@@ -96,9 +98,14 @@ class Service:
             mqtt.waiting_bytes,
         )
         guard = OpenGuard(self.routes.out_filters)
-        return MqttGateway(
-            self.relay, self.routes, guard, clock, self.metrics, broker, connection, mqtt.max_connections
+        forgets = isinstance(self.engine, MemoryEngine)
+        keeper = Forgetful() if forgets else StoreKeeper(self.engine, clock)
+        gateway = MqttGateway(
+            self.relay, self.routes, guard, keeper, clock, self.metrics, broker, connection, mqtt.max_connections
         )
+        if isinstance(keeper, StoreKeeper):
+            keeper.restore(gateway.broker)
+        return gateway
 
     def _bridge(self, clock: Clock) -> Bridge:
         return Bridge(self.settings.bridge, self.relay, self.routes, self.calls, clock, self.metrics)

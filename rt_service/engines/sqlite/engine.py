@@ -142,7 +142,7 @@ class SqliteEngine:
     # -- keeping everything else; see `ports.Store`
 
     def load(self, shelf: str) -> Iterator[tuple[str, bytes]]:
-        yield from self._database.read("SELECT key, value FROM kept WHERE shelf = ?", shelf)
+        yield from self._database.read("SELECT key, value FROM kept WHERE shelf = ? ORDER BY key", shelf)
 
     def put(self, shelf: str, key: str, value: bytes | None) -> None:
         self._puts[shelf, key] = value

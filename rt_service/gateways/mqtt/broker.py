@@ -85,7 +85,6 @@ class Broker:
         if len(self.sessions) >= self.bounds.sessions:
             raise Refused(Reason.QUOTA_EXCEEDED)
         session = self.sessions[client_id] = MqttSession(client_id, identity, self._keeper, self.bounds.queued)
-        self._keeper.session(session)
         return session, False
 
     def detach(self, session: MqttSession, *, will_delay_s: float) -> None:
@@ -95,6 +94,7 @@ class Broker:
         session.ends_at = now + session.expiry_s
         if session.will is not None:
             session.will_at = now + min(will_delay_s, session.expiry_s)
+        self._keeper.session(session)
         self.sweep_session(session, now)
 
     def end(self, session: MqttSession) -> None:
@@ -108,6 +108,7 @@ class Broker:
     def send_will(self, session: MqttSession) -> None:
         will, session.will, session.will_at = session.will, None, None
         if will is not None:
+            self._keeper.session(session)
             self.publish(will, session.identity, self._will_sent)
 
     def _will_sent(self, outcome: bool | RtError) -> None:
@@ -151,6 +152,11 @@ class Broker:
             if not message.expired(self._clock.monotonic()):
                 yield Delivery(message, min(subscription.qos, message.qos), True, identifiers)
 
+    def restore_subscription(self, session: MqttSession, subscription: Subscription, identifier: int | None) -> None:
+        """One that an earlier process had."""
+        session.subscriptions[subscription.filter] = (subscription, identifier)
+        self.subscriptions.add(session, subscription, identifier)
+
     def unsubscribe(self, session: MqttSession, filter: str) -> bool:
         """Whether there was one."""
         if session.subscriptions.pop(filter, None) is None:
@@ -168,7 +174,7 @@ class Broker:
                 done(routed)
                 return
             self._metrics.mqtt_messages.labels("in").inc()
-            if message.retain and not self._retain(message):
+            if message.retain and not self.retain(message):
                 self._metrics.mqtt_refused.labels("retained_full").inc()
             found = self.deliver(message, self.subscriptions.match(message.topic)) or routed
             self._keeper.kept(lambda error: done(error or found))
@@ -191,7 +197,8 @@ class Broker:
         else:
             self._metrics.dropped.labels("mqtt_queue" if dropped.qos else "mqtt_qos0").inc()
 
-    def _retain(self, message: Message) -> bool:
+    def retain(self, message: Message) -> bool:
+        """Make it its topic's retained message; whether there was room for it."""
         taken = self.retained.put(message)
         if taken:
             self._keeper.retained(message.topic, message if message.payload else None)

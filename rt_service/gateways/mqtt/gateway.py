@@ -15,7 +15,7 @@ from rt_service.gateways.mqtt.connection import Connection
 from rt_service.gateways.mqtt.handshake import ConnectionBounds, Guard
 from rt_service.gateways.mqtt.message import Message
 from rt_service.gateways.mqtt.output import ByteStream
-from rt_service.gateways.mqtt.session import Forgetful
+from rt_service.gateways.mqtt.session import Keeper
 from rt_service.gateways.mqtt.streams import TcpStream
 from rt_service.gateways.mqtt.subscriptions import Entry
 from rt_service.metrics import Metrics
@@ -35,13 +35,14 @@ class MqttGateway:
         relay: Relay,
         routes: Routes,
         guard: Guard,
+        keeper: Keeper,
         clock: Clock,
         metrics: Metrics,
         bounds: BrokerBounds,
         connection_bounds: ConnectionBounds,
         max_connections: int,
     ) -> None:
-        self.broker = Broker(self._take, Forgetful(), clock, metrics, bounds)
+        self.broker = Broker(self._take, keeper, clock, metrics, bounds)
         self._relay = relay
         self._routes = routes
         self._retains = any(route.retain for route, _ in routes.out_routes)
@@ -158,5 +159,5 @@ class MqttGateway:
 
     def _say(self, message: Message, entries: list[Entry]) -> None:
         if message.retain:
-            self.broker.retained.put(message)
+            self.broker.retain(message)
         self.broker.deliver(message, entries)

@@ -48,13 +48,14 @@ class Message:
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """A message for one subscriber. `released` once its PUBREL was sent (QoS 2)."""
+    """A message for one subscriber. `released` once its PUBREL was sent (QoS 2); `number` is for the keeper."""
 
     message: Message
     qos: int
     retain: bool = False
     identifiers: tuple[int, ...] = ()
     released: bool = False
+    number: int = 0
 
     def encode(self, version: int, packet_id: int, dup: bool, alias: tuple[str, int | None], now: float) -> bytes:
         """The PUBLISH packet; `alias` is the topic to write (empty for a known alias) and its alias number."""

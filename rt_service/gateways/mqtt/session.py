@@ -41,7 +41,7 @@ class Keeper(Protocol):
     """Told of everything that has to survive a restart. `Forgetful` is the one that keeps nothing."""
 
     def session(self, session: MqttSession) -> None:
-        """It began, or its expiry changed."""
+        """A connection of it began or ended."""
 
     def ended(self, session: MqttSession) -> None: ...
 
@@ -49,8 +49,8 @@ class Keeper(Protocol):
 
     def unsubscribed(self, session: MqttSession, filter: str) -> None: ...
 
-    def waiting(self, session: MqttSession, delivery: Delivery) -> None:
-        """A QoS 1 or 2 message is for this session."""
+    def waiting(self, session: MqttSession, delivery: Delivery, packet_id: int = 0) -> None:
+        """A QoS 1 or 2 message is for this session, or was sent with a packet id, or is released."""
 
     def settled(self, session: MqttSession, delivery: Delivery) -> None:
         """It was acknowledged, or dropped."""
@@ -77,7 +77,7 @@ class Forgetful:
 
     def unsubscribed(self, session: MqttSession, filter: str) -> None: ...
 
-    def waiting(self, session: MqttSession, delivery: Delivery) -> None: ...
+    def waiting(self, session: MqttSession, delivery: Delivery, packet_id: int = 0) -> None: ...
 
     def settled(self, session: MqttSession, delivery: Delivery) -> None: ...
 
@@ -111,6 +111,8 @@ class MqttSession:
         self._keeper = keeper
         self._bound = bound
         self._ids = count()
+        self.kept = False  # it outlives its connection, or did once: there is something of it on disk
+        self.numbers = count(1)  # of queued messages
         self._again: deque[int] = deque()  # packet ids that this connection is still to be sent again
 
     def attach(self, connection: Wire, will: Message | None) -> None:
@@ -120,16 +122,18 @@ class MqttSession:
             old.end(Reason.SESSION_TAKEN_OVER)
         self.will, self.will_at, self.ends_at = will, None, None
         self.retained.clear()
+        self.kept = self.kept or self.expiry_s > 0
+        self._keeper.session(self)
 
     def offer(self, delivery: Delivery) -> Delivery | None:
         """Send, or queue, a message; what was dropped for it, if anything was."""
         connection = self.connection
         if delivery.qos == 0:
             return delivery if connection is None or not connection.deliver(delivery, 0) else None
-        self._keeper.waiting(self, delivery)
         if connection is not None and self._may_send(connection):
             self._send(connection, delivery)
             return None
+        self._keeper.waiting(self, delivery)
         dropped = None
         if len(self.queue) >= self._bound:
             dropped = self.queue.popleft()
@@ -151,6 +155,7 @@ class MqttSession:
         delivery = self.in_flight.get(packet_id)
         if delivery is not None:
             delivery.released = True
+            self._keeper.waiting(self, delivery, packet_id)
         return delivery is not None
 
     def receive(self, packet_id: int, done: Callable[[RtError | None], None]) -> None:
@@ -206,6 +211,7 @@ class MqttSession:
     def _send(self, connection: Wire, delivery: Delivery) -> None:
         packet_id = self._free_id()
         self.in_flight[packet_id] = delivery
+        self._keeper.waiting(self, delivery, packet_id)
         if not connection.deliver(delivery, packet_id):
             self._give_up(packet_id)
 
