@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -37,10 +37,11 @@ class Database:
         self._lock: sqlite3.Connection | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(folder)
-            self._writer = _connect(self.path)
-            _migrate(self._writer, self.path)
-            self._reader = _connect(self.path)
+            self._lock = lock(folder)
+            check_version(self.path)
+            self._writer = connect(self.path)
+            migrate(self._writer)
+            self._reader = connect(self.path)
             self._reader.execute("PRAGMA query_only = 1")
         except OSError as error:
             raise CannotOpen(f"{folder}: {error.strerror}; --data-dir names another folder") from None
@@ -98,34 +99,43 @@ def _chunks(rows: list[Row]) -> Iterator[list[Row]]:
         at += size
 
 
-def _lock(folder: Path) -> sqlite3.Connection:
+def lock(folder: Path) -> sqlite3.Connection:
     """Held as long as the process lives, however it ends: two services must not write the same rooms."""
-    lock = sqlite3.connect(folder / "rt.lock", timeout=0, isolation_level=None, check_same_thread=False)
+    held = sqlite3.connect(folder / "rt.lock", timeout=0, isolation_level=None, check_same_thread=False)
     try:
-        lock.execute("PRAGMA locking_mode = EXCLUSIVE")
-        lock.execute("BEGIN EXCLUSIVE")
+        held.execute("PRAGMA locking_mode = EXCLUSIVE")
+        held.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
-        lock.close()
+        held.close()
         if "locked" in str(error):
             raise CannotOpen(f"{folder}: another rt-service uses it; stop that one, or give --data-dir") from None
         raise
-    return lock
+    return held
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def check_version(path: Path) -> None:
+    """Before anything is written to the file. Raises CannotOpen."""
+    if not path.exists():
+        return
+    looking = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    (version,) = looking.execute("PRAGMA user_version").fetchone()
+    looking.close()
+    if version > VERSION:
+        raise CannotOpen(
+            f"{path}: was written by a newer rt-service (data version {version}, this one knows {VERSION}); "
+            f"use that one, or give --data-dir"
+        )
+
+
+def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False, cached_statements=256)
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -16000"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def migrate(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
-        raise CannotOpen(
-            f"{path}: was written by a newer rt-service (data version {version}, this one knows {VERSION}); "
-            f"use that one, or give --data-dir"
-        )
     for number in range(version, VERSION):
         connection.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
     if version == VERSION:  # so that a file that cannot be written is found now
@@ -145,9 +155,3 @@ def explained(error: sqlite3.Error, path: Path) -> str:
     }
     help = next((help for word, help in helps.items() if word in text), "")
     return f"{path}: {text}" + (f": {help}" if help else "")
-
-
-def all_rows(connection: sqlite3.Connection, table: str) -> Iterable[Row]:
-    """Every row of a table, in the order of its columns."""
-    names = ", ".join(f'"{column}"' for column in TABLES[table])
-    return connection.execute(f"SELECT {names} FROM {table}")  # noqa: S608

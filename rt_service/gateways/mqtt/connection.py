@@ -261,13 +261,20 @@ class Connection:
     def _on_acknowledgement(self, packet: Acknowledgement) -> None:
         session, packet_id = self._session, packet.packet_id
         if packet.kind == Kind.PUBREL:
-            known = session.release(packet_id)
-            self._acknowledge(Kind.PUBCOMP, packet_id, Reason.SUCCESS if known else Reason.PACKET_ID_NOT_FOUND)
+            known, answer, step = packet_id in session.received, Kind.PUBCOMP, session.release
         elif packet.kind == Kind.PUBREC and packet.reason < Reason.UNSPECIFIED:
-            known = session.delivered(packet_id)
-            self._acknowledge(Kind.PUBREL, packet_id, Reason.SUCCESS if known else Reason.PACKET_ID_NOT_FOUND)
+            known, answer, step = packet_id in session.in_flight, Kind.PUBREL, session.delivered
         else:
             session.acknowledge(packet_id)
+            return
+
+        def kept(error: RtError | None) -> None:
+            if error is not None:
+                self._unavailable(error)
+            else:
+                self._acknowledge(answer, packet_id, Reason.SUCCESS if known else Reason.PACKET_ID_NOT_FOUND)
+
+        step(packet_id, kept)
 
     # -- SUBSCRIBE and the rest
 

@@ -15,6 +15,8 @@ from rt_service.mqtt.wire import Reason
 
 MAX_PACKET_ID = 65_535
 
+Done = Callable[[RtError | None], None]
+
 
 class Wire(Protocol):
     """The connection of a session, as the session sees it."""
@@ -62,7 +64,7 @@ class Keeper(Protocol):
 
     def retained(self, topic: str, message: Message | None) -> None: ...
 
-    def kept(self, done: Callable[[RtError | None], None]) -> None:
+    def kept(self, done: Done) -> None:
         """Call `done` once everything that it was told is on disk, or with the error for which it is not."""
 
 
@@ -87,7 +89,7 @@ class Forgetful:
 
     def retained(self, topic: str, message: Message | None) -> None: ...
 
-    def kept(self, done: Callable[[RtError | None], None]) -> None:
+    def kept(self, done: Done) -> None:
         done(None)
 
 
@@ -150,27 +152,27 @@ class MqttSession:
         self.pump()
         return True
 
-    def delivered(self, packet_id: int) -> bool:
-        """The client has received a QoS 2 message, and is told to release it; whether it was in flight."""
+    def delivered(self, packet_id: int, done: Done) -> None:
+        """The client has received a QoS 2 message. `done` once that is kept: told to release it before, it might get
+        the message again."""
         delivery = self.in_flight.get(packet_id)
         if delivery is not None:
             delivery.released = True
             self._keeper.waiting(self, delivery, packet_id)
-        return delivery is not None
+        self._keeper.kept(done)
 
-    def receive(self, packet_id: int, done: Callable[[RtError | None], None]) -> None:
+    def receive(self, packet_id: int, done: Done) -> None:
         """A QoS 2 message came in; it may come again until it is released. `done` once that is kept."""
         self.received.add(packet_id)
         self._keeper.received(self, packet_id)
         self._keeper.kept(done)
 
-    def release(self, packet_id: int) -> bool:
-        """It does not come again; whether it was known."""
-        if packet_id not in self.received:
-            return False
-        self.received.discard(packet_id)
-        self._keeper.released(self, packet_id)
-        return True
+    def release(self, packet_id: int, done: Done) -> None:
+        """It does not come again. `done` once that is kept: then its packet id may be used for another one."""
+        if packet_id in self.received:
+            self.received.discard(packet_id)
+            self._keeper.released(self, packet_id)
+        self._keeper.kept(done)
 
     def resume(self) -> None:
         """After a reconnect send again what is in flight, then what waits."""
