@@ -32,6 +32,9 @@ from rt_service.core.model import Identity, Publication, PublicationClass, Token
 from rt_service.core.ports import Clock, DeviceLink, Kept, Receipt, Transport
 from rt_service.core.session import Session
 from rt_service.devices.calls import Calls
+from rt_service.devices.registry import NAMESPACE as DEVICES
+from rt_service.devices.registry import room_of
+from rt_service.devices.twin import Change, Twins
 from rt_service.metrics import Metrics
 
 Answer = dict[str, Any]
@@ -60,6 +63,7 @@ class Api:
         metrics: Metrics,
         namespaces: Collection[str],
         bounds: ApiBounds,
+        twins: Twins,
     ) -> None:
         self.devices: DeviceLink | None = None
         self.draining = False
@@ -70,6 +74,7 @@ class Api:
         self._metrics = metrics
         self._namespaces = namespaces
         self._bounds = bounds
+        self._twins = twins
         self._log = log.get("api")
         self._verbs: dict[str, tuple[type[msgspec.Struct], Verb]] = {
             "join": (verbs.Join, self._join),
@@ -80,6 +85,8 @@ class Api:
             "history": (verbs.History, self._history),
             "presence": (verbs.Room, self._presence),
             "rooms": (verbs.Rooms, self._rooms),
+            "twin": (verbs.Twin, self._twin),
+            "twin.update": (verbs.TwinUpdate, self._twin_update),
             "ping": (verbs.Ping, self._ping),
         }
 
@@ -171,6 +178,44 @@ class Api:
         )
         self._policy.allow(sender, "publish", namespace, room, event)
         self._hub.publish(publication, done)
+
+    def change_twin(
+        self,
+        done: Callable[[Change | RtError], None],
+        sender: Identity,
+        device: str,
+        which: str,
+        patch: Any,
+        version: int | None = None,
+    ) -> None:
+        """Patch a device's `desired` or `reported`; the members of its room are told, and late joiners as `latest`.
+
+        `done` is called once it is kept.
+
+        Raises:
+            RtError: refused; `done` is not called then (see `Twins.change`).
+        """
+        change = self._twins.change(device, which, patch, version)
+        if not change.delta:
+            done(change)
+            return
+        twin, room = change.after, room_of(device)
+
+        def kept(receipt: Receipt | RtError) -> None:
+            if isinstance(receipt, RtError):
+                self._twins.revert(change)
+            done(receipt if isinstance(receipt, RtError) else change)
+
+        latest = PublicationClass.LATEST
+        try:
+            if which == "desired":  # what the device is told, on its retained topic
+                wanted = {"desired": twin.desired, "version": twin.version}
+                self.publish(_ignored, sender, DEVICES, room, "twin.desired", wanted, class_=latest, key="twin.desired")
+            said = {**twin.as_dict(), "delta": {which: change.delta}}
+            self.publish(kept, sender, DEVICES, room, "twin", said, class_=latest, key="twin")
+        except RtError:
+            self._twins.revert(change)
+            raise
 
     def is_latest(self, namespace: str, room: str, key: str, data: Any) -> bool:
         """Whether the newest value of a room's `key` is `data`."""
@@ -303,6 +348,28 @@ class Api:
         count = self._hub.presence.count
         return {"rooms": [{"room": name, "members": count(session.namespace, name)} for name in found]}
 
+    def _twin(self, session: Session, asked: verbs.Twin, reply: Reply) -> Answer:
+        device = self._device(session, "twin", asked.device)
+        return self._twins.get(device).as_dict()
+
+    def _twin_update(self, session: Session, asked: verbs.TwinUpdate, reply: Reply) -> None:
+        self._take_token(session)
+        device = self._device(session, "twin.update", asked.device)
+
+        def done(change: Change | RtError) -> None:
+            if isinstance(change, RtError):
+                reply(self.refusal(change))
+            else:
+                reply({"ok": True, **change.after.as_dict()})
+
+        self.change_twin(done, session.identity, device, "desired", asked.desired, asked.version)
+
+    def _device(self, session: Session, verb: str, value: Any) -> str:
+        if not names.is_name(value):
+            raise BadRequest("`device` is 1-128 of A-Za-z0-9_.:@-")
+        self._policy.allow(session.identity, verb, DEVICES, room_of(value), None)
+        return str(value)
+
     def _ping(self, session: Session, asked: verbs.Ping, reply: Reply) -> Answer:
         return {"at": self._clock.ms()}
 
@@ -349,3 +416,7 @@ class Api:
         size, most = len(publication.encoded.json), self._bounds.message_bytes
         if size > most:
             raise TooLarge(f"data is {size} bytes as JSON, more than {most}")
+
+
+def _ignored(receipt: Receipt | RtError) -> None:
+    """What is published after it says what became of both."""

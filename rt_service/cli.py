@@ -238,6 +238,7 @@ def _says(incoming: Incoming, namespaces: Collection[str]) -> list[str]:
         ]
     meaning = {
         "status": f"says whether device:{incoming.device} is online",
+        "reported": f"patches the reported state of device:{incoming.device}'s twin",
         "reply": f"answers call {incoming.call} for device:{incoming.device}",
         "failure": f"fails call {incoming.call} for device:{incoming.device}",
         "refuse": "refused: a dead letter with reason no_route",

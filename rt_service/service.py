@@ -23,6 +23,7 @@ from rt_service.core.ports import Clock
 from rt_service.core.stream import StreamBounds
 from rt_service.devices.calls import Calls
 from rt_service.devices.registry import Devices
+from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
 from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
 from rt_service.gateways.http import create_app
@@ -45,6 +46,7 @@ from rt_service.tuning import GarbageCollector, open_files
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SWEEP_S = 10.0
+PRESENCE_SWEEP_S = 0.5
 LAG_MOST_S = 1.0  # a loop that is later than this is not ready
 FLUSH_MOST_S = 2.0  # when stopping: who has not read its last words by then is not there any more
 BETWEEN_CLOSES_S = 0.02  # when stopping: slower than this only helps when there are very many sessions
@@ -63,17 +65,19 @@ class Service:
         self.hub = Hub(self.engine, clock, metrics, _hub_bounds(settings), node=secrets.token_hex(4))
         self.calls = Calls(runtime.Waiter, limits.calls_in_flight, limits.calls_per_session)
         self.api = Api(
-            self.hub, OpenPolicy(), self.calls, clock, metrics, settings.server.namespaces, _api_bounds(settings)
-        )
+            self.hub, OpenPolicy(), self.calls, clock, metrics, settings.server.namespaces, _api_bounds(settings),
+            Twins(self.engine, document_bytes=limits.message_bytes),
+        )  # fmt: skip
+        self.devices = Devices(self.hub, self.engine, clock, limits.device_silent_s)
         self.dead_letters = DeadLetters(metrics, settings.routes.dead_letters, settings.routes.dead_letter_bytes)
-        self.relay = Relay(self.routes, self.api, Devices(self.hub), self.calls, self.dead_letters, clock)
+        self.relay = Relay(self.routes, self.api, self.devices, self.calls, self.dead_letters, clock)
         self.bridge = self._bridge(clock) if settings.bridge.url else None
         self.mqtt = self._mqtt_gateway(clock) if settings.mqtt.enabled and not self.bridge else None
         self.api.devices = self.bridge or self.mqtt
         self.collector = GarbageCollector(lambda: metrics.publications.total + metrics.mqtt_messages.total)
         self.lag = runtime.LagMeter(lambda seconds: metrics.loop_lag_seconds.observe("", seconds))
         origins = Origins(settings.server.cors_allowed_origins)
-        self.app = create_app(metrics, self.dead_letters, self._checks())
+        self.app = create_app(metrics, self.dead_letters, self.devices, self._checks())
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
         if self.mqtt and settings.mqtt.websocket:
             self.app.wsgi_app = MqttOverWebSocket(  # type: ignore[method-assign]
@@ -83,6 +87,7 @@ class Service:
         self._log = log.get("service")
         self._listener: Listener | None = None
         self._sweeper: runtime.Timer | None = None
+        self._presence_sweeper: runtime.Timer | None = None
 
     # -- building
 
@@ -130,6 +135,7 @@ class Service:
         http_socket = _listen("server", server.host, server.port, server.backlog)
         mqtt_socket = _listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
         self.engine.start(self.hub.deliver)
+        self.devices.restore()
         tap = self.bridge or self.mqtt
         if tap is not None:
             self.hub.taps.append(tap)
@@ -143,9 +149,14 @@ class Service:
         self._listener = Listener(http_socket, self.app, self.metrics, server.max_connections)
         self._listener.start()
         self._sweeper = runtime.every(SWEEP_S, lambda: self.engine.sweep(self.hub.in_use))
+        self._presence_sweeper = runtime.every(PRESENCE_SWEEP_S, self._sweep_presence)
         self.lag.start()
         self.collector.start()
         self._log.info("started", http=self.http_url, mqtt=self.mqtt_url or None, engine=self.settings.engine.url)
+
+    def _sweep_presence(self) -> None:
+        self.hub.sweep()
+        self.devices.sweep()
 
     def write_ready_file(self, path: Path) -> None:
         """Say where everything is, now that it accepts; the file appears whole. Raises SettingsError."""
@@ -182,7 +193,7 @@ class Service:
             self.bridge.stop(min(2.0, 0.2 * drain_s))
         if self.mqtt:
             self.mqtt.stop()
-        for timer in (self._sweeper, self.lag, self.collector):
+        for timer in (self._sweeper, self._presence_sweeper, self.lag, self.collector):
             if timer:
                 timer.stop()
         runtime.sleep(0.05)  # last words are written by greenlets that run now
@@ -288,6 +299,7 @@ def _hub_bounds(settings: Settings) -> HubBounds:
         limits.waiting_bytes,
         settings.history.publications,
         limits.presence_members,
+        limits.presence_grace_s,
     )
 
 

@@ -98,6 +98,12 @@ class Limits(Section):
     presence_members: Positive = Field(
         200, description="members of a room up to which presence is pushed; join answers at most so many"
     )
+    presence_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        2.0, description="seconds for which a member whose connection broke counts as present"
+    )
+    device_silent_s: Seconds = Field(
+        60.0, description="seconds without a message after which a device that sends no status is offline"
+    )
     calls_in_flight: Positive = Field(1000, description="calls that wait for their answer at one time")
     calls_per_session: Positive = Field(100, description="calls of one session that wait for their answer")
     call_timeout_max_s: Seconds = Field(60.0, description="the longest a call may wait for its answer")

@@ -63,6 +63,16 @@ class Rooms(Struct):
     prefix: Annotated[str, Meta(max_length=128)] = ""
 
 
+class Twin(Struct):
+    device: Any
+
+
+class TwinUpdate(Struct):
+    device: Any
+    desired: Any
+    version: int | None = None
+
+
 class Ping(Struct):
     pass
 

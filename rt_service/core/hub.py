@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from rt_service.core.absence import Absences, Place
 from rt_service.core.errors import NotOnline, RtError, TooManyRequests, Unavailable
 from rt_service.core.model import Identity, Position, Publication, PublicationClass, Token
 from rt_service.core.ports import Clock, Engine, Kept, Member, Page, Receipt, Tap, Wire
@@ -27,6 +28,7 @@ class HubBounds:
     waiting_bytes: int = 1 << 20  # held for one session while it joins
     history: int = 1000  # the most a recovery reads
     presence_members: int = 200  # in fuller rooms presence is asked for, not pushed
+    presence_grace_s: float = 0.0  # for which a member whose connection broke counts as there
 
 
 class Joined(NamedTuple):
@@ -41,6 +43,7 @@ class Hub:
         self.sessions = Sessions(bounds.sessions_per_identity)
         self.rooms = Rooms()
         self.presence = Presence()
+        self._absences = Absences(bounds.presence_grace_s)
         self.taps: list[Tap] = []
         self._engine = engine
         self._clock = clock
@@ -55,12 +58,17 @@ class Hub:
         self.sessions.add(session)
 
     def close(self, session: Session) -> None:
-        """Forget a session: it leaves its rooms, and their members are told."""
+        """Forget a session: it leaves its rooms, and their members are told, at once or when it does not return."""
         session.open = False
         if not self.sessions.remove(session):
             return
         for room in list(session.rooms):
-            self.leave(session, room)
+            self._leave(session, room, session.may_return)
+
+    def sweep(self) -> None:
+        """Tell of members who did not return; called now and then."""
+        for namespace, room, identity in self._absences.gone(self._clock.monotonic()):
+            self.depart(namespace, room, identity, "leave")
 
     # -- membership
 
@@ -108,15 +116,20 @@ class Hub:
         """Make `session` a member without a word of history, as an application's own `join_room` does."""
         fresh = room not in session.rooms
         membership = self.rooms.enter(session, room)
-        if fresh:
+        if fresh and not self._absences.returned(Place(session.namespace, room, session.identity)):
             self.arrive(session.namespace, room, session.identity, session.info, "join")
         return membership
 
     def leave(self, session: Session, room: str) -> bool:
         """Whether it was a member."""
+        return self._leave(session, room, may_return=False)
+
+    def _leave(self, session: Session, room: str, may_return: bool) -> bool:
         if not self.rooms.leave(session, room):
             return False
-        self.depart(session.namespace, room, session.identity, "leave")
+        place = Place(session.namespace, room, session.identity)
+        if not may_return or not self._absences.left(place, self._clock.monotonic()):
+            self.depart(*place, "leave")
         return True
 
     def _undo(self, session: Session, room: str, membership: Membership, fresh: bool) -> None:
@@ -137,10 +150,11 @@ class Hub:
         if member is not None:
             self._push_presence(namespace, room, action, member)
 
-    def depart(self, namespace: str, room: str, identity: Identity, action: str) -> None:
-        """Count an identity out of a room (`action`: leave or offline)."""
+    def depart(self, namespace: str, room: str, identity: Identity, action: str, info: Any = None) -> None:
+        """Count an identity out of a room (`action`: leave or offline); `info` in place of what was shown of it."""
         member = self.presence.leave(namespace, room, identity)
         if member is not None:
+            member = member if info is None else member._replace(info=info)
             self._push_presence(namespace, room, action, member)
 
     def _push_presence(self, namespace: str, room: str, action: str, member: Member) -> None:

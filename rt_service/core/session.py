@@ -13,7 +13,7 @@ from rt_service.core.ports import Transport
 class Session:
     """`namespace` is the one it speaks in; `rooms` is written by `Rooms` alone."""
 
-    __slots__ = ("sid", "namespace", "identity", "info", "transport", "publishes", "rooms", "open")  # noqa: RUF023
+    __slots__ = ("sid", "namespace", "identity", "info", "transport", "publishes", "rooms", "open", "may_return")  # noqa: RUF023
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Session:
         self.publishes = publishes
         self.rooms: set[str] = set()
         self.open = True
+        self.may_return = False  # its connection broke: it may be back soon
 
     def __repr__(self) -> str:
         return f"<Session {self.sid} {self.identity} {self.namespace}>"

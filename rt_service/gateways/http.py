@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from rt_service.core import encoding
 from rt_service.core.errors import RtError, Unavailable
+from rt_service.devices.registry import Devices
 from rt_service.metrics import Metrics
 from rt_service.mqtt.dead_letters import DeadLetters
 
@@ -23,7 +24,7 @@ _CODES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_f
 }
 
 
-def create_app(metrics: Metrics, dead_letters: DeadLetters, checks: dict[str, Check]) -> Flask:
+def create_app(metrics: Metrics, dead_letters: DeadLetters, devices: Devices, checks: dict[str, Check]) -> Flask:
     """The Flask application; `checks` are asked by /readyz, each for None or what is wrong."""
     app = Flask("rt_service", static_folder=None)
     app.register_error_handler(Exception, _error)
@@ -54,6 +55,10 @@ def create_app(metrics: Metrics, dead_letters: DeadLetters, checks: dict[str, Ch
     def letters() -> Response:
         limit = request.args.get("limit", 100, type=int)
         return _json({"dead_letters": [letter.as_dict() for letter in dead_letters.newest(max(0, limit))]})
+
+    @app.get("/api/v1/devices")
+    def known_devices() -> Response:
+        return _json({"devices": devices.known()})
 
     return app
 

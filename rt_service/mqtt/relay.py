@@ -72,8 +72,13 @@ class Relay:
             done(Outcome.UNROUTED)
             return
         try:
+            if incoming.device and incoming.route.does != "status" and not message.stale:
+                self._devices.heard(_device(incoming).id)
             if incoming.route.does == "publish":
                 self._publish(incoming, message, done)
+                return
+            if incoming.route.does == "reported":
+                self._reported(incoming, message, done)
                 return
             self._does[incoming.route.does](incoming, message)
         except RtError as error:
@@ -102,6 +107,13 @@ class Relay:
             lambda receipt: done(receipt if isinstance(receipt, RtError) else Outcome.TAKEN),
             sender, incoming.namespace, incoming.room, incoming.event, data,
             class_=class_, key=key, token=message.token,
+        )  # fmt: skip
+
+    def _reported(self, incoming: Incoming, message: Message, done: Done) -> None:
+        device = _device(incoming)
+        self._api.change_twin(
+            lambda change: done(change if isinstance(change, RtError) else Outcome.TAKEN),
+            device, device.id, "reported", _data(incoming, message),
         )  # fmt: skip
 
     def _status(self, incoming: Incoming, message: Message) -> None:

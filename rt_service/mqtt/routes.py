@@ -31,10 +31,10 @@ class InRoute(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     topic: str = Field(description="topic with {placeholders}; may end in /#")
-    does: Literal["publish", "status", "reply", "failure", "refuse"] = Field(
+    does: Literal["publish", "status", "reported", "reply", "failure", "refuse"] = Field(
         "publish",
-        description="publish it in a room; take it as a device's online or offline; as the answer to a call; "
-        "as the failure of a call; or refuse it, as a dead letter",
+        description="publish it in a room; take it as a device's online or offline; as a patch of its twin's reported "
+        "state; as the answer to a call; as the failure of a call; or refuse it, as a dead letter",
     )
     namespace: str = Field("", description="publish: the namespace")
     room: str = Field("", description="publish: the room")
@@ -51,6 +51,7 @@ class InRoute(BaseModel):
         return {
             "publish": ["namespace", "room", "event"],
             "status": ["device"],
+            "reported": ["device"],
             "reply": ["device", "call"],
             "failure": ["device", "call"],
             "refuse": [],

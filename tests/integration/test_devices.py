@@ -157,9 +157,8 @@ def test_a_device_that_is_switched_off_is_shown_offline_by_its_will(setup: Setup
         device = MqttClient(setup.broker, version=version, will=(f"devices/{id}/status", b"offline", 1, True))
         device.publish(f"devices/{id}/status", b"online", retain=True)
         eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online"])
-        assert {"kind": "device", "id": id, "info": None, "sessions": 1} in page.ok("presence", room=f"device:{id}")[
-            "members"
-        ]
+        [shown] = [m for m in page.ok("presence", room=f"device:{id}")["members"] if m["kind"] == "device"]
+        assert (shown["id"], shown["sessions"]) == (id, 1) and shown["info"]["since"] <= page.ok("ping")["at"]
         device.drop()
         eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online", "offline"])
 
@@ -194,3 +193,20 @@ def test_a_message_that_means_nothing_is_a_dead_letter_and_hurts_nobody(
         assert setup.service.metric("rt_dead_letters_total", reason=reason) == counted + 1
         letters = setup.service.get("/api/v1/dead-letters?limit=1")[1]["dead_letters"]
         assert (letters[0]["topic"], letters[0]["reason"]) == (topic, reason)
+
+
+def test_a_device_finds_what_it_should_be_and_says_what_it_is(setup: Setup, version: int) -> None:
+    id = f"twin-{version}"
+    with browser(setup, f"device:{id}") as page:
+        page.ok("twin.update", device=id, desired={"c": 20, "fan": {"on": True}})
+        with MqttClient(setup.broker, version=version) as device:
+            device.subscribe(f"devices/{id}/twin/desired")
+            wanted = json.loads(device.sees(f"devices/{id}/twin/desired").payload)
+            assert wanted == {"desired": {"c": 20, "fan": {"on": True}}, "version": 1}
+            device.publish(f"devices/{id}/twin/reported", {"c": 20})
+            eventually(lambda: page.ok("twin", device=id)["reported"] == {"c": 20})
+            page.ok("twin.update", device=id, desired={"fan": None})
+            eventually(lambda: len(device.payloads(f"devices/{id}/twin/desired")) == 2)
+            assert json.loads(device.payloads(f"devices/{id}/twin/desired")[1])["desired"] == {"c": 20}
+        told = [p["data"]["delta"] for p in page.publications if p["event"] == "twin"]
+        assert told[1:] == [{"reported": {"c": 20}}, {"desired": {"fan": None}}]

@@ -15,6 +15,7 @@ from rt_service.core.ports import Engine
 from rt_service.core.session import Session
 from rt_service.core.stream import StreamBounds
 from rt_service.devices.calls import Calls
+from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
 from rt_service.metrics import Metrics
 from tests.support.clock import ManualClock
@@ -136,7 +137,14 @@ class Core:
         self.hub = Hub(self.engine, self.clock, self.metrics, hub_bounds or HubBounds(), node="t")
         self.calls = Calls(NowWaiter, 10)
         self.api = Api(
-            self.hub, OpenPolicy(), self.calls, self.clock, self.metrics, NAMESPACES, api_bounds or ApiBounds()
+            self.hub,
+            OpenPolicy(),
+            self.calls,
+            self.clock,
+            self.metrics,
+            NAMESPACES,
+            api_bounds or ApiBounds(),
+            Twins(MemoryEngine(self.clock, StreamBounds())),
         )
         self.engine.start(self.hub.deliver)
         self._sids = 0

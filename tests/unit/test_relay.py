@@ -25,9 +25,10 @@ class Setup:
     def __init__(self, core: Core | None = None) -> None:
         self.core = core or Core()
         self.letters = DeadLetters(self.core.metrics, bound=3, payload_bytes=8)
+        devices = Devices(self.core.hub, MemoryEngine(self.core.clock, StreamBounds()), self.core.clock)
         self.relay = Relay(
-            routes.load(settings.config_dir() / "routes.toml"), self.core.api, Devices(self.core.hub), self.core.calls,
-            self.letters, self.core.clock,
+            routes.load(settings.config_dir() / "routes.toml"), self.core.api, devices, self.core.calls, self.letters,
+            self.core.clock,
         )  # fmt: skip
         self.page: Client = self.core.client("page", namespace="/iot")
         self.page.ok("join", room="device:pump-1")

@@ -70,7 +70,8 @@ def test_a_call_goes_to_the_device_with_its_data_alone(default: Routes) -> None:
 
 def test_an_outside_broker_is_asked_for_nothing_twice(default: Routes) -> None:
     assert sorted(default.filters) == [
-        "devices/+/+", "devices/+/events/+", "devices/+/replies/+", "devices/+/replies/+/error", "rt/in/#",
+        "devices/+/+", "devices/+/events/+", "devices/+/replies/+", "devices/+/replies/+/error",
+        "devices/+/twin/reported", "rt/in/#",
     ]  # fmt: skip
 
 

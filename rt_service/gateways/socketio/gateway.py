@@ -129,7 +129,7 @@ class SocketIoGateway:
             self._connect(namespace, *args)
         answer = self._original_trigger(event, namespace, *args)
         if event == "disconnect":
-            self._disconnect(args[0], namespace)
+            self._disconnect(args[0], args[1], namespace)
         return answer
 
     def _connect(self, namespace: str, sid: str, environ: Any, auth: Any = None) -> None:
@@ -156,9 +156,11 @@ class SocketIoGateway:
             transport, error = over
             transport.close(error.code, error.message, reconnect=False, retry_after_ms=error.retry_after_ms or 0)
 
-    def _disconnect(self, sid: str, namespace: str) -> None:
+    def _disconnect(self, sid: str, reason: str, namespace: str) -> None:
         session = self._hub.sessions.get(sid)
         if session is not None and isinstance(session.transport, SocketIoTransport):
+            meant = self._server.reason
+            session.may_return = reason not in (meant.CLIENT_DISCONNECT, meant.SERVER_DISCONNECT)
             session.transport.connection.attached.pop(namespace, None)
             session.transport.gone()
             self._metrics.sessions.labels("socketio").dec()
