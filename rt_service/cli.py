@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rt_service import __version__, data, log, remote, runtime, settings
+from rt_service import __version__, data, log, remote, replay, runtime, settings
 from rt_service.core.errors import RtError
 from rt_service.mqtt.routes import SERVICE_TOPICS, Incoming, Routes, RoutesError, check_names, load
 from rt_service.mqtt.topics import is_topic, matches
@@ -260,5 +260,7 @@ def simulate(
 app.command("tail")(remote.tail)
 app.command("publish")(remote.publish)
 app.command("check-data")(data.check_data)
+app.command("export")(replay.export)
+app.command("replay")(replay.replay)
 app.command("dead-letters")(remote.dead_letters)
 app.add_typer(routes_app, name="routes")

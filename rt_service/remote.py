@@ -25,6 +25,10 @@ TIMEOUT_S = 10
 class RemoteError(Exception):
     """The service cannot be reached, or refused; the message is one line for whoever typed the command."""
 
+    def __init__(self, message: str, retry_after_ms: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
 
 def tail(
     namespace: Namespace,
@@ -33,11 +37,11 @@ def tail(
     count: Annotated[int, typer.Option(min=0, help="end after so many publications; 0: never")] = 0,
 ) -> None:
     """Print the publications of a room as they come, one JSON object a line."""
-    client = _connect(url, namespace)
+    client = connect(url, namespace)
     seen: SimpleQueue[Any] = SimpleQueue()
     client.on("*", lambda event, data: seen.put(data), namespace=namespace)
     try:
-        joined = _ask(client, namespace, "join", {"room": room})
+        joined = ask(client, namespace, "join", {"room": room})
         Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(
             f"in {room} of {namespace} at offset {joined['offset']}; Ctrl-C ends"
         )
@@ -66,11 +70,11 @@ def publish(
     key: Annotated[str | None, typer.Option(help="it is also the newest value of this key")] = None,
 ) -> None:
     """Publish one event in a room and print its position."""
-    client = _connect(url, namespace)
+    client = connect(url, namespace)
     try:
-        _ask(client, namespace, "join", {"room": room})
+        ask(client, namespace, "join", {"room": room})
         request = {"room": room, "event": event, "data": _json_or_text(data), "class": class_.value}
-        answer = _ask(client, namespace, "publish", request | ({"key": key} if key else {}))
+        answer = ask(client, namespace, "publish", request | ({"key": key} if key else {}))
         print(json.dumps({name: answer[name] for name in ("id", "epoch", "offset")}))
     finally:
         client.disconnect()
@@ -108,14 +112,15 @@ def _table(letters: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _connect(url: str, namespace: str) -> socketio.Client:
+def connect(url: str, namespace: str, auth: dict[str, Any] | None = None) -> socketio.Client:
+    """A connected client. Raises RemoteError."""
     if not namespace.startswith("/"):
         raise RemoteError(f"a namespace starts with /: did you mean /{namespace}?")
     client = socketio.Client(reconnection=False)
     refusals: list[Any] = []
     client.on("connect_error", refusals.append, namespace=namespace)
     try:
-        client.connect(url, namespaces=[namespace], wait_timeout=TIMEOUT_S)
+        client.connect(url, namespaces=[namespace], auth=auth, wait_timeout=TIMEOUT_S)
     except (socketio.exceptions.ConnectionError, ValueError) as error:
         if refusals and isinstance(refusals[0], dict):
             raise RemoteError(_reason(refusals[0])) from None
@@ -123,13 +128,15 @@ def _connect(url: str, namespace: str) -> socketio.Client:
     return client
 
 
-def _ask(client: socketio.Client, namespace: str, verb: str, request: dict[str, Any]) -> dict[str, Any]:
+def ask(client: socketio.Client, namespace: str, verb: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a verb. Raises RemoteError when it is a refusal, or does not come."""
     try:
         answer: dict[str, Any] = client.call(verb, request, namespace=namespace, timeout=TIMEOUT_S)
     except socketio.exceptions.TimeoutError:
         raise RemoteError(f"{verb}: no answer within {TIMEOUT_S} s") from None
     if not answer["ok"]:
-        raise RemoteError(f"{verb}: {answer['error']['code']}: {answer['error']['message']}")
+        error = answer["error"]
+        raise RemoteError(f"{verb}: {error['code']}: {error['message']}", error.get("retry_after_ms"))
     return answer
 
 

@@ -69,7 +69,9 @@ class Service:
             Twins(self.engine, document_bytes=limits.message_bytes),
         )  # fmt: skip
         self.devices = Devices(self.hub, self.engine, clock, limits.device_silent_s)
-        self.dead_letters = DeadLetters(metrics, settings.routes.dead_letters, settings.routes.dead_letter_bytes)
+        self.dead_letters = DeadLetters(
+            metrics, self.engine, settings.routes.dead_letters, settings.routes.dead_letter_bytes
+        )
         self.relay = Relay(self.routes, self.api, self.devices, self.calls, self.dead_letters, clock)
         self.bridge = self._bridge(clock) if settings.bridge.url else None
         self.mqtt = self._mqtt_gateway(clock) if settings.mqtt.enabled and not self.bridge else None
@@ -113,7 +115,10 @@ class Service:
         return gateway
 
     def _bridge(self, clock: Clock) -> Bridge:
-        return Bridge(self.settings.bridge, self.relay, self.routes, self.calls, clock, self.metrics)
+        return Bridge(
+            self.settings.bridge, self.relay, self.routes, self.calls, clock, self.metrics, self.engine,
+            self.engine.read,
+        )  # fmt: skip
 
     def _checks(self) -> dict[str, Callable[[], str | None]]:
         """What /readyz asks."""

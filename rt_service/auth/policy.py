@@ -32,7 +32,7 @@ class OpenPolicy:
     """For development, on loopback only: whoever connects may say who they are, or is somebody anonymous."""
 
     def identify(self, credentials: Mapping[str, Any]) -> Who:
-        """`credentials` may have `user` (an id) and `info` (any JSON up to 1 KiB)."""
+        """`credentials` may have `user` (an id), `kind` (user or service) and `info` (any JSON up to 1 KiB)."""
         info = credentials.get("info")
         if len(encoding.dumps(info)) > INFO_BYTES:
             raise BadRequest(f"auth.info is larger than {INFO_BYTES} bytes")
@@ -41,7 +41,10 @@ class OpenPolicy:
             return Who(Identity("user", f"anon-{secrets.token_hex(6)}"), info)
         if not names.is_name(user):
             raise BadRequest("auth.user is 1-128 of A-Za-z0-9_.:@-")
-        return Who(Identity("user", user), info)
+        kind = credentials.get("kind", "user")
+        if kind not in ("user", "service"):
+            raise BadRequest("auth.kind is user or service")
+        return Who(Identity(kind, user), info)
 
     def allow(self, identity: Identity, verb: str, namespace: str, room: str | None, event: str | None) -> None:
         return None

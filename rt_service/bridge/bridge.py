@@ -9,10 +9,11 @@ from itertools import count
 from typing import Any
 
 from rt_service import log, runtime
+from rt_service.bridge.backlog import Backlog, Read
 from rt_service.bridge.link import NO_MATCHING_SUBSCRIBERS, Link, Received
 from rt_service.core.errors import NotOnline, RtError
 from rt_service.core.model import Identity, Publication, PublicationClass
-from rt_service.core.ports import Clock
+from rt_service.core.ports import Clock, Store
 from rt_service.devices.calls import Calls
 from rt_service.metrics import Metrics
 from rt_service.mqtt import relay
@@ -48,6 +49,11 @@ class Outbox:
         while self._waiting and most > 0:
             yield self._waiting.pop(next(iter(self._waiting)))
             most -= 1
+
+
+def _resumable(publication: Publication, outs: list[Outgoing]) -> bool:
+    """Whether it is in the history, and the broker says when it has it."""
+    return publication.offset is not None and any(out.route.qos for out in outs)
 
 
 class Taking:
@@ -101,6 +107,8 @@ class Bridge:
         calls: Calls,
         clock: Clock,
         metrics: Metrics,
+        store: Store,
+        read: Read,
     ) -> None:
         self._settings = settings
         self._relay = relay
@@ -112,7 +120,8 @@ class Bridge:
         self._status_topic = f"rt/services/{settings.client_id}/status"
         self._inbox = runtime.Mailbox(settings.inbox + ONE_READ)
         self._outbox = Outbox(settings.outbox)
-        self._in_flight: set[int] = set()
+        self._backlog = Backlog(store, read, lambda count: metrics.dropped.labels("bridge_history").inc(count))
+        self._in_flight: dict[int, Publication] = {}
         self._asked: dict[int, tuple[str, Identity]] = {}
         self._link = Link(
             settings, routes.filters, (self._status_topic, b"offline"), clock, received=self._received,
@@ -124,6 +133,7 @@ class Bridge:
         return str(self._link.address)
 
     def start(self) -> None:
+        self._backlog.begin()
         self._link.start()
         runtime.spawn(self._work)
 
@@ -173,10 +183,29 @@ class Bridge:
     # -- out
 
     def __call__(self, publication: Publication) -> None:
-        for out in self._routes.outgoing(publication):
+        outs = self._routes.outgoing(publication)
+        if outs and (not _resumable(publication, outs) or self._backlog.offer(publication)):
+            self._queue(publication, outs)
+        self._pump()
+
+    def _queue(self, publication: Publication, outs: list[Outgoing]) -> bool:
+        """Whether there was room for it."""
+        if len(self._outbox) + len(outs) > self._settings.outbox and _resumable(publication, outs):
+            self._backlog.postpone(publication)
+            return False
+        for out in outs:
             if not self._outbox.put(out):
                 self._metrics.dropped.labels("bridge_outbox").inc()
-        self._pump()
+        return True
+
+    def _refill(self) -> None:
+        """Rooms that are behind, once there is room again."""
+        if not self._backlog.waiting or len(self._outbox) > self._settings.outbox // 2:
+            return
+        for publication in self._backlog.late():
+            outs = self._routes.outgoing(publication)
+            if _resumable(publication, outs) and not self._queue(publication, outs):
+                return
 
     def call(self, device: str, call_id: str, asked: Publication, timeout_s: float) -> None:
         """Ask a device; a broker that speaks MQTT 5 tells at once when nobody listens."""
@@ -207,18 +236,22 @@ class Bridge:
 
     def _pump(self) -> None:
         """Hand over what waits, as far as the broker's receive maximum allows."""
-        if self._link.connected:
-            for out in self._outbox.take(self._link.in_flight_most - len(self._in_flight)):
-                mid = self._publish(out)
-                if out.route.qos:  # at QoS 0 nothing comes back after a connection is lost
-                    self._in_flight.add(mid)
+        if not self._link.connected:
+            return
+        self._refill()
+        for out in self._outbox.take(self._link.in_flight_most - len(self._in_flight)):
+            mid = self._publish(out)
+            if out.route.qos:  # at QoS 0 nothing comes back after a connection is lost
+                self._in_flight[mid] = out.publication
 
     def _publish(self, out: Outgoing, **properties: Any) -> int:
         self._metrics.bridge_messages.labels("out").inc()
         return self._link.publish(out.topic, out.payload, out.route.qos, out.route.retain, **properties)
 
     def _done(self, mid: int, reason: int) -> None:
-        self._in_flight.discard(mid)
+        publication = self._in_flight.pop(mid, None)
+        if publication is not None:
+            self._backlog.confirmed(publication)
         call_id, device = self._asked.pop(mid, (None, None))
         if call_id is not None and device is not None and reason == NO_MATCHING_SUBSCRIBERS:
             try:

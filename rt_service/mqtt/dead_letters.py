@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import count
 from typing import Any, NamedTuple
 
+from rt_service.core import encoding
+from rt_service.core.ports import Store
 from rt_service.metrics import Metrics
+
+SHELF = "dead_letter"
 
 
 class DeadLetter(NamedTuple):
@@ -28,19 +33,29 @@ class DeadLetter(NamedTuple):
 class DeadLetters:
     """The newest `bound`; older ones leave, the counter does not."""
 
-    def __init__(self, metrics: Metrics, bound: int, payload_bytes: int) -> None:
+    def __init__(self, metrics: Metrics, store: Store, bound: int, payload_bytes: int) -> None:
         self._metrics = metrics
+        self._store = store
+        self._bound = bound
         self._payload_bytes = payload_bytes
-        self._letters: deque[DeadLetter] = deque(maxlen=bound)
+        self._letters: deque[tuple[str, DeadLetter]] = deque()
+        for key, value in store.load(SHELF):
+            self._letters.append((key, DeadLetter(*encoding.loads(value))))
+        self._numbers = count(int(self._letters[-1][0]) + 1 if self._letters else 0)
 
     def add(self, reason: str, message: str, topic: str, payload: bytes, sender: str | None, at: int) -> None:
         start = payload[: self._payload_bytes].decode(errors="backslashreplace")
-        self._letters.append(DeadLetter(reason, message, topic[:1024], start, len(payload), sender, at))
+        key = f"{next(self._numbers):016d}"
+        letter = DeadLetter(reason, message, topic[:1024], start, len(payload), sender, at)
+        self._letters.append((key, letter))
+        self._store.put(SHELF, key, encoding.dumps(list(letter)))
+        if len(self._letters) > self._bound:
+            self._store.put(SHELF, self._letters.popleft()[0], None)
         self._metrics.dead_letters.labels(reason).inc()
 
     def newest(self, limit: int) -> list[DeadLetter]:
         """At most `limit`, newest first."""
-        return [letter for letter, _ in zip(reversed(self._letters), range(limit), strict=False)]
+        return [letter for (_, letter), _ in zip(reversed(self._letters), range(limit), strict=False)]
 
     def __len__(self) -> int:
         return len(self._letters)

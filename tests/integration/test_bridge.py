@@ -83,7 +83,7 @@ def test_past_its_bound_the_outbox_drops_the_newest_counted() -> None:
     ):
         page.ok("join", room="r")
         for n in range(8):
-            page.ok("publish", room="r", event="say", data=n)
+            page.ok("publish", room="r", event="say", data=n, key=f"k{n}", **{"class": "latest"})
         assert service.metric("rt_dropped_total", reason="bridge_outbox") == 3
 
 
@@ -126,3 +126,45 @@ def test_a_user_name_and_password_let_it_in_and_are_shown_nowhere() -> None:
         with Service("--mqtt-url", f"mqtt://bridge:wrong@127.0.0.1:{broker.port}", *FAST) as service:
             (said,) = eventually(lambda: service.events("broker_unreachable"))
             assert "Not authorized" in said["error"] and "wrong" not in service.log
+
+
+def test_what_was_published_while_the_broker_was_away_reaches_devices_in_order_after_a_kill(broker: Mosquitto) -> None:
+    with Proxy(broker.port) as network, MqttClient(broker.url) as device:
+        device.subscribe("rt/out/chat/r/#")
+        with Service("--mqtt-url", f"mqtt://127.0.0.1:{network.port}", *FAST) as service:
+            eventually(lambda: service.get("/readyz")[0] == 200)
+            with SocketIoClient(service.http) as page:
+                page.ok("join", room="r")
+                page.ok("publish", room="r", event="say", data=0)
+                eventually(lambda: len(device.messages) == 1)
+                network.cut()
+                eventually(lambda: service.get("/readyz")[0] == 503)
+                for n in range(1, 20):
+                    page.ok("publish", room="r", event="say", data=n)
+            service.kill()
+            network.mend()
+            service.restart()
+            eventually(lambda: len(device.messages) >= 20)
+            seen = [json.loads(p)["data"] for p in device.payloads("rt/out/chat/r/say")]
+            assert seen[-19:] == list(range(1, 20)) and seen[0] == 0
+
+
+def test_with_a_full_outbox_rooms_are_read_from_the_history_later(broker: Mosquitto) -> None:
+    with Proxy(broker.port) as network, MqttClient(broker.url) as device:
+        device.subscribe("rt/out/chat/#")
+        url = f"mqtt://127.0.0.1:{network.port}"
+        with Service("--mqtt-url", url, "--set", "bridge.outbox=10", *FAST) as service:
+            eventually(lambda: service.get("/readyz")[0] == 200)
+            network.cut()
+            eventually(lambda: service.get("/readyz")[0] == 503)
+            with SocketIoClient(service.http) as page:
+                for room in ("a", "b"):
+                    page.ok("join", room=room)
+                    for n in range(100):
+                        page.ok("publish", room=room, event="say", data=n)
+            network.mend()
+            for room in ("a", "b"):
+                topic = f"rt/out/chat/{room}/say"
+                eventually(lambda topic=topic: len(device.payloads(topic)) == 100)
+                assert [json.loads(p)["data"] for p in device.payloads(topic)] == list(range(100))
+            assert service.metric("rt_dropped_total", reason="bridge_outbox") == 0

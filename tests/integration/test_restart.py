@@ -215,3 +215,26 @@ def test_check_data_finds_damage_and_repair_saves_the_rest() -> None:
             assert kept["offset"] == 400 and 0 < len(kept["publications"]) < 400
             client.ok("join", room="r")
             assert client.ok("publish", room="r", event="say", data=1)["offset"] == 401
+
+
+def test_dead_letters_and_twins_survive(service: Service) -> None:
+    with SocketIoClient(service.http, "/iot") as page, MqttClient(service.mqtt) as device:
+        device.publish("devices/pump-1/telemetry", b"no JSON")
+        page.ok("twin.update", device="pump-1", desired={"c": 20})
+        eventually(lambda: service.get("/api/v1/dead-letters")[1]["dead_letters"])
+    killed(service)
+    assert service.get("/api/v1/dead-letters")[1]["dead_letters"][0]["reason"] == "invalid_data"
+    with SocketIoClient(service.http, "/iot") as page:
+        assert page.ok("twin", device="pump-1")["desired"] == {"c": 20}
+
+
+def test_a_device_that_was_online_still_is_after_a_restart_if_it_comes_back(service: Service) -> None:
+    with MqttClient(service.mqtt) as device:
+        device.publish("devices/lamp/status", b"online", retain=True)
+        eventually(lambda: [d["online"] for d in service.get("/api/v1/devices")[1]["devices"]] == [True])
+    before = service.get("/api/v1/devices")[1]["devices"]
+    killed(service)
+    assert service.get("/api/v1/devices")[1]["devices"] == before
+    with SocketIoClient(service.http, "/iot") as page:
+        members = page.ok("join", room="device:lamp")["members"]
+        assert {"kind": "device", "id": "lamp", "info": {"since": before[0]["since"]}, "sessions": 1} in members

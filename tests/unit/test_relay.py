@@ -24,7 +24,8 @@ CONNECTION = Identity("device", "esp-7")
 class Setup:
     def __init__(self, core: Core | None = None) -> None:
         self.core = core or Core()
-        self.letters = DeadLetters(self.core.metrics, bound=3, payload_bytes=8)
+        store = MemoryEngine(self.core.clock, StreamBounds())
+        self.letters = DeadLetters(self.core.metrics, store, bound=3, payload_bytes=8)
         devices = Devices(self.core.hub, MemoryEngine(self.core.clock, StreamBounds()), self.core.clock)
         self.relay = Relay(
             routes.load(settings.config_dir() / "routes.toml"), self.core.api, devices, self.core.calls, self.letters,
