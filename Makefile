@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format web bench clean
+.PHONY: help run test check format web bench bench-devices clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ web: $(VENV)/installed  ## build the pages again
 
 bench: $(VENV)/installed-bench  ## load tests beside Node, Flask-SocketIO and C; a table and a plot (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-devices: $(VENV)/installed-bench  ## from devices to browsers, and what keeping on disk costs
+	@$(BIN)/python -m benchmarks.devices $(ARGS)
 
 clean:  ## remove what was built and installed
 	rm -rf $(VENV) build dist *.egg-info rt_service/web benchmarks/results

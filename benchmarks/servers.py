@@ -73,6 +73,7 @@ def check_machine() -> None:
 def _command(peer: Peer, port_file: str, options: list[str]) -> list[str]:
     if peer.name == "ours":
         limits = ["limits.publishes_per_s=10000000", "limits.publish_burst=10000000", "log.level=error"]
+        limits += ["engine.url=memory"]  # what keeping on disk costs is measured by itself, in devices.py
         settings = [part for setting in [*limits, *options] for part in ("--set", setting)]
         return [sys.executable, "run.py", "--port", "0", "--mqtt-port", "0", "--ready-file", port_file, *settings]
     if peer.name == "node":
@@ -96,13 +97,13 @@ def running(peer: Peer, options: list[str]) -> Iterator[Running]:
             process = subprocess.Popen(_command(peer, str(port_file), options), cwd=ROOT, stdout=log, stderr=log)
             os.sched_setaffinity(process.pid, {SERVER_CORE})
             try:
-                yield Running(_port(process, port_file, Path(log.name)), process.pid)
+                yield Running(port_of(process, port_file, Path(log.name)), process.pid)
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(timeout=30)
 
 
-def _port(process: subprocess.Popen[bytes], port_file: Path, log: Path) -> int:
+def port_of(process: subprocess.Popen[bytes], port_file: Path, log: Path) -> int:
     until = time.monotonic() + READY_S
     while True:
         text = port_file.read_text() if port_file.exists() else ""

@@ -7,12 +7,12 @@ import eventlet
 
 eventlet.monkey_patch()
 
-import sys  # noqa: E402
-from pathlib import Path  # noqa: E402
+import sys
+from pathlib import Path
 
-import eventlet.wsgi  # noqa: E402
-from flask import Flask  # noqa: E402
-from flask_socketio import SocketIO, join_room  # noqa: E402
+import eventlet.wsgi
+from flask import Flask
+from flask_socketio import SocketIO, join_room
 
 app = Flask(__name__)
 socketio = SocketIO(app, async_mode="eventlet")
