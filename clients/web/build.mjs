@@ -1,4 +1,5 @@
-// Bundles the pages into rt_service/web: one script and one style sheet, with nothing fetched from elsewhere.
+// Bundles the pages into rt_service/web: one script and one style sheet, with nothing fetched from elsewhere; and the
+// helper for rooms as a module of its own, for others to use: .mjs, which is a module wherever it is copied to.
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { build } from "esbuild";
 
@@ -14,5 +15,12 @@ await build({
   target: "es2022",
   format: "esm",
   legalComments: "none",
+});
+await build({
+  entryPoints: ["src/rooms.ts"],
+  outfile: `${target}/rooms.mjs`,
+  bundle: true,
+  target: "es2022",
+  format: "esm",
 });
 for (const file of ["index.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);

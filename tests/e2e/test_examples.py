@@ -100,6 +100,23 @@ def test_the_protocols_client_recovers_what_it_missed(tmp_path: Path) -> None:
             assert said == ["before", "missed 0", "missed 1", "missed 2", "after"]
 
 
+def test_the_helpers_client_recovers_what_it_missed(tmp_path: Path) -> None:
+    with Service() as service:
+        source = example("docs/protocol.md", "js", "joinRoom").replace("./rooms.mjs", "../../rt_service/web/rooms.mjs")
+        source += '\nconsole.log("started"); process.stdin.on("data", () => chat.io.engine.close());\n'
+        with javascript(source, service, tmp_path) as script, SocketIoClient(service.http, "/chat") as page:
+            page.ok("join", room="lobby")
+            eventually(lambda: "started" in script.output)
+            assert script.process.stdin is not None
+            script.process.stdin.write(b"cut\n")
+            script.process.stdin.flush()
+            eventually(lambda: len(page.ok("presence", room="lobby")["members"]) == 1)
+            page.ok("publish", room="lobby", event="say", data="missed")
+            eventually(lambda: "say missed" in script.output)
+            assert "alice say { text: 'hi' }" in script.output
+            assert "too much" not in script.output
+
+
 def test_mosquittos_commands_stand_in_the_readme_as_they_work(service: Service) -> None:
     topic, payload = re.findall(r"mosquitto_pub -t (\S+) -m '(.*?)'", (ROOT / "README.md").read_text())[0]
     with SocketIoClient(service.http, "/iot") as page, MqttClient(service.mqtt) as device:

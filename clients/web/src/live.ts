@@ -1,7 +1,8 @@
 // The live room: a device's readings as numbers and as a plot, who is present, a talk with it and calls to it.
-import { Connection, Refused } from "./connection";
+import { Connection } from "./connection";
 import { Plot } from "./plot";
-import type { Joined, Member, PresenceChange, Publication } from "./protocol";
+import type { Member, PresenceChange, Publication } from "./protocol";
+import { RoomError, type RoomJoined } from "./rooms";
 
 const PREFIX = "device:";
 const LINES_MOST = 200;
@@ -29,7 +30,7 @@ async function refreshRooms(): Promise<void> {
   const names = rooms.map((one) => one.room);
   element("empty").hidden = names.length > 0;
   showRooms(names);
-  if (current === null && names[0]) await enter(names[0]);
+  if (current === null && names[0]) enter(names[0]);
 }
 
 /** Changes only what has changed, so that the keyboard's focus stays where it is. */
@@ -49,13 +50,13 @@ function roomItem(room: string): Element {
   const button = document.createElement("button");
   button.textContent = room.slice(PREFIX.length);
   button.setAttribute("aria-pressed", String(room === current));
-  button.onclick = () => void enter(room);
+  button.onclick = () => enter(room);
   const item = document.createElement("li");
   item.append(button);
   return item;
 }
 
-async function enter(room: string): Promise<void> {
+function enter(room: string): void {
   current = room;
   element("room-title").textContent = room.slice(PREFIX.length);
   for (const id of ["telemetry", "side", "lines"]) element(id).hidden = false;
@@ -67,7 +68,11 @@ async function enter(room: string): Promise<void> {
     if (pressed) button.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   statusSeen = false;
-  await connection.enter(room, { joined, published, presence });
+  connection.enter(room, { onJoined: joined, onPublication: published, onPresence: presence, onError: refused });
+}
+
+function refused(error: RoomError): void {
+  addLine("not connected", why(error), true, true);
 }
 
 function linesFor(room: string): string {
@@ -85,11 +90,11 @@ await iot.emitWithAck("call", { to: "${room}", method: "set", data: { c: 24 } })
 //   mosquitto_pub -t devices/${id}/telemetry -m '{"c":21.5}'`;
 }
 
-async function joined(answer: Joined): Promise<void> {
+async function joined(answer: RoomJoined): Promise<void> {
   people.clear();
   for (const member of answer.members) people.set(`${member.kind}:${member.id}`, member);
   showPeople();
-  if (answer.recovered) return; // what was missed follows; what is shown goes on
+  if (answer.recovered && !answer.first) return; // what was missed follows; what is shown goes on
   plot.clear();
   element("chat").replaceChildren();
   element("values").replaceChildren();
@@ -208,7 +213,7 @@ element<HTMLFormElement>("call").onsubmit = async (event) => {
 };
 
 function why(error: unknown): string {
-  if (error instanceof Refused) return `${error.failure.code}: ${error.message}`;
+  if (error instanceof RoomError) return `${error.code}: ${error.message}`;
   if (error instanceof SyntaxError) return `the data is not JSON: ${error.message}`;
   return error instanceof Error ? error.message : String(error);
 }

@@ -44,3 +44,15 @@ export interface Failure {
   message: string;
   retry_after_ms?: number;
 }
+
+export type Answer<T> = ({ ok: true } & T) | { ok: false; error: Failure };
+
+export interface Published {
+  id: string;
+  epoch: string;
+  offset: number | null;
+}
+
+export interface Closing extends Failure {
+  reconnect: boolean;
+}

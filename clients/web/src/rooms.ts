@@ -1,0 +1,202 @@
+// A room over a socket of socket.io-client: each kept publication once and in order, also across reconnects, and
+// publishing that is repeated until it is answered. Needs nothing but the socket; for browsers and Node.
+import type { Socket } from "socket.io-client";
+import { Backoff, isTemporary, RoomError } from "./failures";
+import { failed, Outbox, published } from "./outbox";
+import type { Answer, Closing, Failure, Joined, Position, PresenceChange, Publication, Published } from "./protocol";
+
+export { RoomError };
+
+const ANSWER_MS = 10_000; // an answer that takes longer is not waited for
+
+/** Unless `recovered`, something may be missing since the last publication. `first`: there was none before. */
+export interface RoomJoined extends Omit<Joined, "publications"> {
+  first: boolean;
+}
+
+export interface RoomOptions {
+  /** A position to go on from, such as `room.position` of an earlier visit. */
+  since?: Position;
+  onPublication(publication: Publication): void;
+  /** Entered, and again after every reconnect; what was missed follows as publications. */
+  onJoined?(joined: RoomJoined): void;
+  onPresence?(change: PresenceChange): void;
+  /** The room or the connection is refused for good. Temporary trouble is not told; it is tried again. */
+  onError?(error: RoomError): void;
+}
+
+export interface PublishOptions {
+  class?: "kept" | "latest" | "volatile";
+  key?: string;
+  deadlineMs?: number;
+}
+
+/** Enter a room, and stay in it until `leave`. Once for each room of a socket: two would leave together. */
+export function joinRoom(socket: Socket, name: string, options: RoomOptions): Room {
+  return new Room(socket, name, options);
+}
+
+export class Room {
+  readonly #socket: Socket;
+  readonly #options: RoomOptions;
+  readonly #outbox: Outbox;
+  readonly #backoff = new Backoff();
+  #state: "away" | "joining" | "in" | "refused" | "left" = "away";
+  #refusal: RoomError | undefined; // why nothing can be published
+  #since: Position | undefined;
+  #attempt = 0; // an answer to an earlier one comes too late
+  #held: Publication[] = []; // pushed while a join is repeated; what the answer tells comes before them
+
+  constructor(
+    socket: Socket,
+    readonly name: string,
+    options: RoomOptions,
+  ) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#since = options.since && { ...options.since };
+    this.#outbox = new Outbox((request, answered) => socket.timeout(ANSWER_MS).emit("publish", request, answered));
+    socket.on("connect", this.#onConnect);
+    socket.on("disconnect", this.#onDisconnect);
+    socket.on("connect_error", this.#onConnectError);
+    socket.on("closing", this.#onClosing);
+    socket.onAny(this.#onAny);
+    if (socket.connected) this.#onConnect();
+  }
+
+  /** The last kept publication that was told. */
+  get position(): Position | undefined {
+    return this.#since && { ...this.#since };
+  }
+
+  /**
+   * Resolves when it is kept; `data` must not be changed until then. It is sent again until it is answered or its
+   * deadline passes, and later ones wait for it. What is volatile waits for nothing: it is sent once, now or never.
+   */
+  publish(event: string, data: unknown, options: PublishOptions = {}): Promise<Published> {
+    const { class: class_, key, deadlineMs = 30_000 } = options;
+    const request = { room: this.name, event, data, class: class_, key };
+    if (this.#refusal) return Promise.reject(this.#refusal);
+    return class_ === "volatile" ? this.#publishOnce(request, deadlineMs) : this.#outbox.add(request, deadlineMs);
+  }
+
+  /** What still waits to be published is rejected. */
+  leave(): void {
+    if (this.#state === "left") return;
+    this.#end("left", { code: "not_member", message: `the room ${this.name} was left` });
+    this.#socket.off("connect", this.#onConnect);
+    this.#socket.off("disconnect", this.#onDisconnect);
+    this.#socket.off("connect_error", this.#onConnectError);
+    this.#socket.off("closing", this.#onClosing);
+    this.#socket.offAny(this.#onAny);
+    if (this.#socket.connected) this.#socket.emit("leave", { room: this.name }, () => undefined);
+  }
+
+  // -- entering
+
+  readonly #onConnect = (): void => {
+    this.#backoff.reset();
+    this.#refusal = undefined;
+    this.#state = "joining";
+    this.#join();
+  };
+
+  #join(): void {
+    const attempt = ++this.#attempt;
+    // A callback, not a promise: what is pushed next may come before a promise is looked at.
+    const answered = (error: Error | null, answer: Answer<Joined>): void => {
+      if (attempt !== this.#attempt) return;
+      if (error) this.#backoff.again(() => this.#join());
+      else if (answer.ok) this.#joined(answer);
+      else if (isTemporary(answer.error)) this.#backoff.again(() => this.#join(), answer.error);
+      else this.#tellError(this.#end("refused", answer.error));
+    };
+    this.#socket.timeout(ANSWER_MS).emit("join", { room: this.name, since: this.#since }, answered);
+  }
+
+  #joined({ epoch, offset, recovered, latest, members, publications }: Joined): void {
+    const first = this.#since === undefined;
+    const held = this.#held.splice(0);
+    this.#since = { epoch, offset: this.#since && recovered ? this.#since.offset : offset };
+    this.#state = "in";
+    this.#backoff.reset();
+    const joined = { first, recovered: first || recovered, epoch, offset, latest, members };
+    this.#tell(() => this.#options.onJoined?.(joined));
+    for (const publication of [...publications, ...held]) this.#kept(publication);
+    if (this.#state === "in") this.#outbox.start(); // the application may have left meanwhile
+  }
+
+  readonly #onDisconnect = (): void => {
+    this.#attempt++;
+    this.#held = [];
+    this.#backoff.reset();
+    this.#outbox.stop();
+    if (this.#state !== "left") this.#state = "away";
+  };
+
+  #end(state: "refused" | "left", failure: Failure): RoomError {
+    this.#onDisconnect();
+    this.#state = state;
+    this.#refusal = new RoomError(failure);
+    this.#outbox.fail(this.#refusal);
+    return this.#refusal;
+  }
+
+  /** socket.io-client comes back by itself when the network breaks, but not when the service refuses it. */
+  readonly #onConnectError = (error: Error & { data?: Failure }): void => {
+    const failure = error.data;
+    if (this.#socket.active || typeof failure?.code !== "string") return;
+    const connect = (): unknown => this.#socket.active || this.#socket.connect();
+    if (isTemporary(failure) && this.#socket.io.reconnection()) this.#backoff.again(connect, failure);
+    else this.#tellError(new RoomError(failure));
+  };
+
+  // -- what is pushed
+
+  readonly #onClosing = (closing: Closing): void => {
+    if (!closing.reconnect) this.#tellError(new RoomError(closing));
+  };
+
+  readonly #onAny = (event: string, body?: Publication | PresenceChange): void => {
+    if (body?.room !== this.name) return;
+    if ("action" in body && event === "presence") this.#tell(() => this.#options.onPresence?.(body));
+    else if (!("offset" in body)) return;
+    else if (body.offset === null) this.#tell(() => this.#options.onPublication(body));
+    else if (this.#state === "joining") this.#held.push(body);
+    else this.#kept(body);
+  };
+
+  #kept(publication: Publication): void {
+    const { offset } = publication;
+    if (this.#state !== "in" || !this.#since || offset === null || offset <= this.#since.offset) return;
+    this.#since.offset = offset;
+    this.#outbox.seen(publication, this.#since.epoch);
+    this.#tell(() => this.#options.onPublication(publication));
+  }
+
+  #tellError(error: RoomError): void {
+    this.#tell(() => this.#options.onError?.(error));
+  }
+
+  /** What the application throws is its own affair, and must not keep the next publication from it. */
+  #tell(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      setTimeout(() => {
+        throw error;
+      });
+    }
+  }
+
+  #publishOnce(request: object, deadlineMs: number): Promise<Published> {
+    if (this.#state !== "in") return failed("unavailable", `not in the room ${this.name} now`);
+    return new Promise((resolve, reject) => {
+      this.#socket.timeout(deadlineMs).emit("publish", request, (error: Error | null, answer: Answer<Published>) => {
+        if (error) reject(new RoomError({ code: "timeout", message: `no answer: ${error.message}` }));
+        else if (answer.ok) resolve(published(answer));
+        else reject(new RoomError(answer.error));
+      });
+    });
+  }
+}
