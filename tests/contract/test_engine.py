@@ -184,6 +184,13 @@ def test_a_repeated_id_is_answered_with_the_first_position_and_announced_once(be
     assert [p.data for p in bench.announced] == ["a", "b"]
 
 
+@pytest.mark.parametrize("class_", list(PublicationClass))
+def test_a_repeated_id_is_announced_once_whatever_its_class(bench: Bench, class_: PublicationClass) -> None:
+    first = bench.say("a", id="x", class_=class_, key="k")
+    again = bench.say("a", id="x", class_=class_, key="k")
+    assert (again.offset, again.repeated, len(bench.announced)) == (first.offset, True, 1)
+
+
 def test_an_id_repeats_only_for_the_same_identity_and_room(bench: Bench) -> None:
     bench.say("a", id="x")
     assert bench.say("b", id="x", sender=BOB).repeated is False

@@ -30,7 +30,9 @@ export class Service {
     const ready = join(this.folder, "ready.json");
     rmSync(ready, { force: true });
     const [port, mqttPort] = this.#ports;
-    const command = ["run.py", "--port", port, "--mqtt-port", mqttPort, "--ready-file", ready, ...this.options];
+    const data = join(this.folder, "data");
+    const ports = ["--port", port, "--mqtt-port", mqttPort];
+    const command = ["run.py", ...ports, "--data-dir", data, "--ready-file", ready, ...this.options];
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("RT_")));
     this.#process = spawn(PYTHON, command, { cwd: ROOT, env, stdio: "ignore" });
     await eventually(() => existsSync(ready), 20_000);

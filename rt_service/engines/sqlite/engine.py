@@ -102,12 +102,14 @@ class SqliteEngine:
             return
         assert publication.room is not None
         room = self._room(publication.namespace, publication.room)
+        if self._answered_before(room, publication, done):
+            return
         if publication.class_ is PublicationClass.VOLATILE:
             receipt = room.stream.append(publication)
+            if publication.token is not None:
+                room.stream.remember(publication, receipt, self._clock.ms())
             self._deliver(publication)
             done(receipt)
-            return
-        if self._answered_before(room, publication, done):
             return
         refusal = self._refusal(room)
         if refusal is not None:

@@ -43,6 +43,7 @@ class Connection(engineio.socket.Socket):
         self.namespaces = 0  # for Socket.IO: how many were asked for
         self.attached: dict[str, Any] = {}  # for whoever is on top: what it has in each namespace
         self.attachments: Any = None  # for Socket.IO: a packet that waits for its binary parts
+        self.said_goodbye = False  # it closed the WebSocket, and meant it
         self.handlers = 0  # for Socket.IO: how many run in greenlets of their own
         self.handler_ended: Event | None = None
         self.waiting = 0
@@ -245,6 +246,7 @@ class Connection(engineio.socket.Socket):
         if opcode == frames.BINARY:
             self.server.on_binary(self, body)
         elif opcode == frames.CLOSE:
+            self.said_goodbye = body[:2] in (b"", frames.NORMAL.to_bytes(2, "big"))
             self._end(self.server.reason.TRANSPORT_CLOSE, frames.frame(frames.CLOSE, body[:2]))
         else:
             self._end(self.server.reason.TRANSPORT_CLOSE)

@@ -160,7 +160,8 @@ class SocketIoGateway:
         session = self._hub.sessions.get(sid)
         if session is not None and isinstance(session.transport, SocketIoTransport):
             meant = self._server.reason
-            session.may_return = reason not in (meant.CLIENT_DISCONNECT, meant.SERVER_DISCONNECT)
+            left = reason in (meant.CLIENT_DISCONNECT, meant.SERVER_DISCONNECT)
+            session.may_return = not left and not session.transport.connection.said_goodbye
             session.transport.connection.attached.pop(namespace, None)
             session.transport.gone()
             self._metrics.sessions.labels("socketio").dec()
