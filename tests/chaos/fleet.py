@@ -99,9 +99,10 @@ class Fleet:
         )
 
     @property
-    def least(self) -> int:
-        """What the subscriber that is furthest behind has seen."""
-        return min(worker.count("least") for worker in self.groups)
+    def least(self) -> list[int]:
+        """What the subscriber that is furthest behind has seen of devices, and of talkers."""
+        names = ("least_of_devices", "least_of_talkers")
+        return [min(worker.count(name) for worker in self.groups) for name in names]
 
     @property
     def seen(self) -> int:

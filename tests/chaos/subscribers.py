@@ -19,7 +19,7 @@ class Subscriber:
     def __init__(self, id: str, rooms: list[str], port: int, buffer: int) -> None:
         self.id = id
         self.joined = 0  # rooms joined on this connection
-        self.seen = 0  # different numbers
+        self.seen = {"device": 0, "talker": 0}  # different numbers, by who says them
         self.counts = dict.fromkeys(("recovered", "unrecovered", "out_of_order", "gaps", "unexpected"), 0)
         self.duplicates: list[tuple[str, int]] = []
         self.details: list[str] = []
@@ -104,7 +104,7 @@ class Subscriber:
             self.duplicates.append((sender, n))
             self._note(None, f"again: {how} {sender} {n} at {offset}, highest {self._highest[sender]}")
         else:
-            self.seen += 1
+            self.seen["device" if publication["from"]["kind"] == "device" else "talker"] += 1
             if n < self._highest.get(sender, 0):
                 self._note("out_of_order", f"{how} {sender} {n} at {offset} after {self._highest[sender]}")
         marks[n] = min(marks[n] + 1, 255)
@@ -143,11 +143,11 @@ class Subscribers:
     def counts(self) -> dict[str, int]:
         those = self._subscribers
         kept = sum(min(offset, self._bound) for _, offset in those[0].positions.values())
-        in_all = sum(one.joined == len(self._rooms) for one in those)
         return {
-            "joined": in_all,
-            "least": min(one.seen for one in those),
-            "seen": sum(s.seen for s in those),
+            "joined": sum(one.joined == len(self._rooms) for one in those),
+            "least_of_devices": min(one.seen["device"] for one in those),
+            "least_of_talkers": min(one.seen["talker"] for one in those),
+            "seen": sum(sum(one.seen.values()) for one in those),
             "kept": kept,
         }
 

@@ -65,12 +65,12 @@ class Trial:
             self._pass(fleet, self._random.uniform(2, 5) if self._long else self._random.uniform(0.2, 0.6))
 
     def _flows(self, fleet: Fleet) -> float:
-        """Wait until everybody is there and everything moves: publishers are answered, each subscriber sees more."""
-        began, acked, least = time.monotonic(), fleet.acked, fleet.least
+        """Wait until everybody is there, publishers are answered, and each subscriber sees more of both kinds."""
+        began, then = time.monotonic(), [*fleet.acked, *fleet.least]
 
         def moves() -> bool:
-            answered = all(now > then for now, then in zip(fleet.acked, acked, strict=True))
-            return fleet.joined and answered and fleet.least > least
+            now = [*fleet.acked, *fleet.least]
+            return fleet.joined and all(after > before for before, after in zip(then, now, strict=True))
 
         eventually(moves, FLOWS_S)
         return time.monotonic() - began

@@ -112,7 +112,7 @@ def _details(
         f"lost: {sender} {n} ({'by all' if (sender, n) in by_all else 'by some'})" for sender, n in sorted(by_one)[:20]
     ]
     found += [
-        f"twice: {sender} {n} by {times} subscribers, sent again by its device: {n in published[sender].get('resent', ())}"
+        f"twice: {sender} {n} by {times} subscribers, resent by its device: {n in published[sender].get('resent', [])}"
         for (sender, n), times in sorted(duplicates.items())[:20]
     ]
     return found + [line for report in received.values() for line in report["details"]][:40]

@@ -25,8 +25,8 @@ def accepts(port: int) -> bool:
 
 
 class Mosquitto:
-    """`users` are the names and passwords that may connect; without them everybody may. `settings` are more lines of its
-    configuration; a `persistent` one keeps its sessions and messages in a file while it is stopped."""
+    """`users` are the names and passwords that may connect; without them everybody may. `settings` are more lines of
+    its configuration; a `persistent` one keeps its sessions and messages in a file while it is stopped."""
 
     def __init__(
         self,
