@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+import pytest
 from rich.console import Console
 
 from tests.chaos.report import show
 from tests.chaos.scenarios import BY_NAME, SCENARIOS
 from tests.chaos.trial import Trial
 from tests.chaos.verdict import Result
+from tests.support.tools import need
 
 
 def main() -> int:
@@ -21,6 +23,10 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=list(BY_NAME), help="a scenario; may be repeated")
     parser.add_argument("--seed", type=int, default=1, help="decides when what breaks (1)")
     arguments = parser.parse_args()
+    try:
+        need("mosquitto")
+    except (pytest.skip.Exception, pytest.fail.Exception) as missing:
+        parser.error(str(missing))
     wide = Console(width=None if sys.stdout.isatty() else 190)
     results: list[Result] = []
     for scenario in SCENARIOS:
@@ -31,7 +37,8 @@ def main() -> int:
             scenario, not arguments.short, arguments.seed, lambda text: wide.print(f"   {text}", highlight=False)
         )
         results.append(trial.run())
-        wide.print("   " + ("[red]" + "; ".join(results[-1].wrong) if results[-1].wrong else "[green]ok"))
+        wrong = "; ".join(results[-1].wrong)
+        wide.print("   " + (wrong or "ok"), style="red" if wrong else "green", highlight=False, markup=False)
     show(wide, results)
     wide.print(f"{sum(result.seconds for result in results):.0f} s, seed {arguments.seed}")
     return 1 if any(result.wrong for result in results) else 0

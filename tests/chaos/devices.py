@@ -18,7 +18,7 @@ REFUSED = 0x80
 class Device:
     """`unheard` were acknowledged with the words that nobody is there to take them."""
 
-    def __init__(self, id: str, port: int) -> None:
+    def __init__(self, id: str, port: int, due: float) -> None:
         self.id = id
         self.made = 0
         self.acked = 0
@@ -30,7 +30,7 @@ class Device:
         self._port = port
         self._topic = f"devices/{id}/events/count"
         self._connection: MqttConnection | None = None
-        self._due = 0.0
+        self._due = due
 
     async def live(self) -> None:
         _, connection = await asyncio.get_running_loop().create_connection(
@@ -76,7 +76,8 @@ class Device:
 
 class Devices:
     def __init__(self, settings: dict[str, Any]) -> None:
-        self._devices = [Device(id, settings["mqtt_port"]) for id in settings["ids"]]
+        ids = settings["ids"]  # their turns are spread, so that they do not speak all at once
+        self._devices = [Device(id, settings["mqtt_port"], n / len(ids)) for n, id in enumerate(ids)]
         self._rate = settings["rate"] / len(self._devices)
         self._stopped = False
 

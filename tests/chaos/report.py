@@ -41,7 +41,7 @@ def show(console: Console, results: list[Result]) -> None:
             console.print(f"{result.title}: {note}", highlight=False, markup=False)
     for result in results:
         for line in result.wrong:
-            console.print(f"[red]{result.title}: {line}")
+            console.print(f"{result.title}: {line}", style="red", highlight=False, markup=False)
         if result.wrong:
             for line in result.details:
                 console.print(f"   {line}", highlight=False, markup=False)

@@ -32,7 +32,16 @@ class Trial:
         self._result = Result(scenario.title)
 
     def run(self) -> Result:
+        """The figures; what made them impossible is one of them."""
         began = time.monotonic()
+        try:
+            self._run(began)
+        except AssertionError as error:
+            self._result.stuck = str(error)
+        self._result.seconds = time.monotonic() - began
+        return self._result
+
+    def _run(self, began: float) -> None:
         with World(self._scenario.setup) as world, Fleet(world, self._load, self._random) as fleet:
             eventually(world.ready)
             eventually(lambda: fleet.joined, 30)
@@ -46,8 +55,6 @@ class Trial:
             self._result.memory_allowed = before + max(0, fleet.kept - kept) * GROWTH_BYTES + SLACK_BYTES
             self._judge(fleet)
             self._tell_service(world)
-        self._result.seconds = time.monotonic() - began
-        return self._result
 
     def _break(self, world: World, fleet: Fleet, began: float) -> None:
         rounds = self._scenario.rounds if self._long else self._scenario.short_rounds

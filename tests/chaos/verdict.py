@@ -9,7 +9,7 @@ from typing import Any
 from tests.chaos.scenarios import Scenario
 
 Numbers = set[tuple[str, int]]  # sender, number
-GROWTH_BYTES = 1200  # of memory, for each more publication that is in the history
+GROWTH_BYTES = 1500  # of memory, for each more publication that is in the history
 SLACK_BYTES = 32 << 20
 
 
@@ -34,6 +34,7 @@ class Result:
     memory_after: int = 0
     memory_allowed: int = 0
     seconds: float = 0.0
+    stuck: str = ""  # why it did not come to its end
     notes: list[str] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
 
@@ -41,6 +42,8 @@ class Result:
     def wrong(self) -> list[str]:
         """What should not be, in words."""
         found = [f"{getattr(self, name)} {title}" for name, title in MUST_BE_ZERO.items() if getattr(self, name)]
+        if self.stuck:
+            found.append(f"it did not come to its end: {self.stuck}")
         if self.memory_after > self.memory_allowed:
             found.append(f"{self.memory_after >> 20} MiB afterwards, {self.memory_allowed >> 20} MiB allowed")
         return found
