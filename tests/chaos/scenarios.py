@@ -49,6 +49,7 @@ class Scenario:
 BEHIND = Setup(mosquitto=True)
 # Pings that a frozen client misses, and little that may wait for it: it is disconnected either way.
 IMPATIENT = ("socketio.ping_interval_s=1", "socketio.ping_timeout_s=1", "limits.waiting_bytes=262144")
+EVERYTHING = Setup(mosquitto=True, small_disk=True, settings=IMPATIENT)
 
 SCENARIOS = (
     Scenario("killed", "service killed, embedded broker", Setup(), (KILLED,), 5, 2),
@@ -59,8 +60,6 @@ SCENARIOS = (
     Scenario("half-open", "network half-open", BEHIND, (HALF_OPEN,), 1),
     Scenario("frozen", "subscribers frozen", Setup(settings=IMPATIENT), (FROZEN,), 3),
     Scenario("disk-full", "disk full", Setup(small_disk=True), (FULL,), 3),
-    Scenario(
-        "mixed", "mixed, two at a time", Setup(True, settings=IMPATIENT), (KILLED, STOPPED, CUT, FROZEN), 4, 2
-    ),
-)  # fmt: skip
+    Scenario("mixed", "mixed, two at a time", EVERYTHING, (FULL, KILLED, STOPPED, CUT, FROZEN), 6, 2),
+)
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from random import Random
 
 from tests.chaos.fleet import Fleet, Load
-from tests.chaos.scenarios import Scenario
+from tests.chaos.scenarios import FULL, Scenario
 from tests.chaos.verdict import GROWTH_BYTES, SLACK_BYTES, Result, judge
 from tests.chaos.world import World
 from tests.support.waiting import eventually
@@ -61,6 +61,7 @@ class Trial:
         while self._result.faults < rounds or (self._long and time.monotonic() - began < LONG_S):
             self._result.faults += 1
             faults = self._random.sample(self._scenario.faults, min(2, len(self._scenario.faults)))
+            faults.sort(key=lambda fault: fault is not FULL)  # only a service that lives can say that it is
             self._say(f"{self._result.faults}: " + ", then ".join(fault.title for fault in faults))
             with ExitStack() as broken:
                 for fault in faults:
