@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format web bench bench-devices clean
+.PHONY: help run test check format web bench bench-devices chaos clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ bench: $(VENV)/installed-bench  ## load tests beside Node, Flask-SocketIO and C;
 
 bench-devices: $(VENV)/installed-bench  ## from devices to browsers, and what keeping on disk costs
 	@$(BIN)/python -m benchmarks.devices $(ARGS)
+
+chaos: $(VENV)/installed  ## ten minutes of killing, cutting and filling up; says what was lost (nothing, if all is well)
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 clean:  ## remove what was built and installed
 	rm -rf $(VENV) build dist *.egg-info rt_service/web benchmarks/results

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.tools import need
@@ -23,10 +25,19 @@ def accepts(port: int) -> bool:
 
 
 class Mosquitto:
-    """`users` are the names and passwords that may connect; without them everybody may."""
+    """`users` are the names and passwords that may connect; without them everybody may. `settings` are more lines of
+    its configuration; a `persistent` one keeps its sessions and messages in a file while it is stopped."""
 
-    def __init__(self, port: int | None = None, users: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        port: int | None = None,
+        users: dict[str, str] | None = None,
+        persistent: bool = False,
+        settings: Sequence[str] = (),
+    ) -> None:
         self._users = users
+        self._persistent = persistent
+        self._settings = settings
         self._program = need("mosquitto")
         self._folder = tempfile.TemporaryDirectory()
         self.port = port or free_port()
@@ -43,7 +54,12 @@ class Mosquitto:
 
     def start(self) -> None:
         config = Path(self._folder.name) / "mosquitto.conf"
-        config.write_text(f"listener {self.port} 127.0.0.1\nset_tcp_nodelay true\n{self._authentication()}\n")
+        lines = [
+            f"listener {self.port} 127.0.0.1", "set_tcp_nodelay true", self._authentication(), *self._settings,
+            *([f"persistence true\npersistence_location {self._folder.name}/"] if self._persistent else []),
+            *(["user root"] if self._persistent and os.geteuid() == 0 else []),  # else it may not write there
+        ]  # fmt: skip
+        config.write_text("\n".join(lines) + "\n")
         log = (Path(self._folder.name) / "log").open("ab")
         self._process = subprocess.Popen([self._program, "-c", str(config)], stdout=log, stderr=log)
         eventually(lambda: accepts(self.port))

@@ -8,7 +8,9 @@ import threading
 
 
 class Proxy:
-    """`cut` breaks every connection and refuses new ones; `mend` lets them through again."""
+    """`cut` breaks every connection and refuses new ones. `lose` drops what is said without a word to either side, as a
+    network does that is gone; connections made meanwhile reach nobody. `mend` lets new connections through again; those
+    that were lost stay so until who made them gives up."""
 
     def __init__(self, target_port: int) -> None:
         self._target = ("127.0.0.1", target_port)
@@ -16,6 +18,8 @@ class Proxy:
         self.port = int(self._listener.getsockname()[1])
         self._open: set[socket.socket] = set()
         self._up = True
+        self._losing = False
+        self._lost: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Proxy:
@@ -31,8 +35,12 @@ class Proxy:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
+    def lose(self) -> None:
+        self._losing = True
+        self._lost |= set(self._open)
+
     def mend(self) -> None:
-        self._up = True
+        self._up, self._losing = True, False
 
     def _accept(self) -> None:
         while True:
@@ -40,6 +48,11 @@ class Proxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return
+            if self._losing:
+                self._open.add(near)
+                self._lost.add(near)
+                threading.Thread(target=self._copy, args=(near, near), daemon=True).start()
+                continue
             try:
                 far = socket.create_connection(self._target, timeout=5) if self._up else None
             except OSError:
@@ -55,9 +68,11 @@ class Proxy:
     def _copy(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                sink.sendall(data)
-        for sock in (source, sink):
+                if source not in self._lost:
+                    sink.sendall(data)
+        for sock in (source,) if source in self._lost else (source, sink):
             self._open.discard(sock)
+            self._lost.discard(sock)
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
