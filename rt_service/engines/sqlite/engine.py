@@ -9,45 +9,23 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from rt_service import log, runtime
 from rt_service.core.errors import RtError, TooManyRequests, Unavailable
-from rt_service.core.model import Identity, Position, Publication, PublicationClass
-from rt_service.core.ports import Clock, Kept, Page, Receipt
-from rt_service.core.stream import Seen, Stream, StreamBounds
+from rt_service.core.model import Position, Publication, PublicationClass
+from rt_service.core.ports import Clock, Kept, Page
+from rt_service.core.stream import Stream, StreamBounds
 from rt_service.engines.memory import MemoryEngine
-from rt_service.engines.sqlite import rows
+from rt_service.engines.sqlite import transaction
 from rt_service.engines.sqlite.database import Batch, Database, explained
+from rt_service.engines.sqlite.room import Room, load
+from rt_service.engines.sqlite.transaction import Entry
 
 WAITING = 20_000  # publications that wait to be written; past it they are refused
 PER_TRANSACTION = 512
 RETRY_S = 1.0  # after a transaction that failed
-TRIM_SLACK = 256  # so many more than the bound may be on disk
 IDLE_MS = 60_000  # a room that nobody is in leaves memory after that time
 STOP_S = 10.0
-
-
-@dataclass(slots=True, eq=False)
-class Room:
-    """A room that is in memory."""
-
-    id: int
-    namespace: str
-    name: str
-    stream: Stream
-    used: int  # Unix time in ms
-    stored: bool = False  # the file knows it
-    writing: int = 0  # publications on their way to the file
-    trimmed: int = 0  # no offset up to this one is in the file
-    pending: dict[tuple[Identity, str], list[Kept]] = field(default_factory=dict)  # who repeats what is being written
-
-
-class Entry(NamedTuple):
-    room: Room
-    publication: Publication
-    done: Kept
 
 
 class SqliteEngine:
@@ -185,13 +163,10 @@ class SqliteEngine:
         deletes, self._deletes = self._deletes, []
         forgotten, self._forgotten = self._forgotten, set()
         batch = Batch(deletes=deletes)
-        self._add_rooms(batch, entries, opened)
-        self._add_publications(batch, entries)
-        for (shelf, key), value in puts.items():
-            if value is None:
-                batch.deletes.append(("DELETE FROM kept WHERE shelf = ? AND key = ?", (shelf, key)))
-            else:
-                batch.rows["kept"].append((shelf, key, value))
+        now = self._clock.ms()
+        self._count += transaction.add_rooms(batch, entries, opened, now, self._bounds_of)
+        transaction.add_publications(batch, entries, now)
+        transaction.add_values(batch, puts)
         try:
             runtime.offload(self._database.write, batch)
         except sqlite3.Error as error:
@@ -207,41 +182,6 @@ class SqliteEngine:
         self._finish(entries)
         for done in waiting:
             self._call(done, None)
-
-    def _add_rooms(self, batch: Batch, entries: list[Entry], opened: list[Room]) -> None:
-        """Give each publication its position, as it is going to be."""
-        offsets = {room: room.stream.offset for room in (*opened, *(entry.room for entry in entries))}
-        for room, publication, _ in entries:
-            publication.epoch = room.stream.epoch
-            if publication.class_ is PublicationClass.KEPT:
-                offsets[room] += 1
-                publication.offset = offsets[room]
-        now = self._clock.ms()
-        for room, offset in offsets.items():
-            batch.rows["room"].append((room.id, room.namespace, room.name, room.stream.epoch, offset, now))
-            if not room.stored:
-                room.stored = True
-                self._count += 1
-            oldest = offset - self._bounds_of(room.namespace).publications
-            if oldest - room.trimmed >= TRIM_SLACK:
-                room.trimmed = oldest
-                batch.deletes.append(("DELETE FROM publication WHERE room = ? AND offset <= ?", (room.id, oldest)))
-
-    def _add_publications(self, batch: Batch, entries: list[Entry]) -> None:
-        latest: dict[tuple[int, str], tuple[object, ...]] = {}
-        repeats: dict[tuple[int, str, str], tuple[object, ...]] = {}
-        for room, publication, _ in entries:
-            at, binary, body = publication.at, int(publication.binary), publication.json.decode()
-            if publication.class_ is PublicationClass.KEPT:
-                batch.rows["publication"].append((room.id, publication.offset, at, binary, body))
-            if publication.key is not None:
-                latest[room.id, publication.key] = (room.id, publication.key, at, binary, body)
-            token = publication.token
-            if token is not None:
-                repeat = (room.id, str(publication.sender), token.name)
-                repeats[repeat] = (*repeat, token.check, publication.offset, self._clock.ms())
-        batch.rows["latest"] += latest.values()
-        batch.rows["repeat"] += repeats.values()
 
     def _finish(self, entries: list[Entry]) -> None:
         """They are on the disk: announce and answer them, in order."""
@@ -346,43 +286,15 @@ class SqliteEngine:
         found = self._rooms.get((namespace, name))
         if found is None:
             try:
-                found = self._load(namespace, name)
+                found = load(self._database, namespace, name, self._bounds_of(namespace), self._clock.ms())
             except sqlite3.Error as error:
                 self._log.error("cannot_read", error=explained(error, self._database.path))
                 raise Unavailable("the history cannot be read now", retry_after_ms=1000) from None
-            if found is None:
+            if found is None or found.id in self._forgotten:
                 return None
             self._rooms[namespace, name] = found
         found.used = self._clock.ms()
         return found
-
-    def _load(self, namespace: str, name: str) -> Room | None:
-        bounds, read, now = self._bounds_of(namespace), self._database.read, self._clock.ms()
-        row = next(read("SELECT id, epoch, offset FROM room WHERE namespace = ? AND name = ?", namespace, name), None)
-        if row is None or row[0] in self._forgotten:
-            return None
-        id, epoch, offset = row
-        stream = Stream(epoch, bounds)
-        history = read(
-            "SELECT at, binary, body FROM publication WHERE room = ? ORDER BY offset DESC LIMIT ?",
-            id, bounds.publications,
-        )  # fmt: skip
-        latest = list(
-            read("SELECT at, binary, body FROM latest WHERE room = ? ORDER BY at DESC LIMIT ?", id, bounds.keys)
-        )
-        stream.restore(
-            offset,
-            (rows.publication(namespace, epoch, *kept) for kept in history),
-            (rows.publication(namespace, epoch, *kept) for kept in reversed(latest)),
-        )
-        repeats = read(
-            'SELECT sender, token, "check", offset, at FROM repeat WHERE room = ? AND at > ? ORDER BY at',
-            id, now - bounds.repeat_ms,
-        )  # fmt: skip
-        for sender, token, check, at_offset, at in repeats:
-            kind, _, who = sender.partition(":")
-            stream.recall(Identity(kind, who), token, Seen(Receipt(epoch, at_offset), at, check))
-        return Room(id, namespace, name, stream, now, stored=True)
 
     # -- letting go
 
