@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from rt_service import log, verbs
+from rt_service.asking import Asking
 from rt_service.auth.policy import Policy
 from rt_service.core import encoding, names
 from rt_service.core.errors import (
@@ -20,7 +21,6 @@ from rt_service.core.errors import (
     Internal,
     NotFound,
     NotMember,
-    NotOnline,
     RtError,
     TooLarge,
     TooManyRequests,
@@ -35,6 +35,7 @@ from rt_service.devices.calls import Calls
 from rt_service.devices.registry import NAMESPACE as DEVICES
 from rt_service.devices.registry import room_of
 from rt_service.devices.twin import Change, Twins
+from rt_service.devices.twin_rooms import TwinRooms
 from rt_service.metrics import Metrics
 
 Answer = dict[str, Any]
@@ -52,8 +53,6 @@ class ApiBounds:
 
 
 class Api:
-    """`devices` is the way to devices that speak MQTT, once there is one."""
-
     def __init__(
         self,
         hub: Hub,
@@ -65,16 +64,15 @@ class Api:
         bounds: ApiBounds,
         twins: Twins,
     ) -> None:
-        self.devices: DeviceLink | None = None
+        self._people = Asking(hub, calls, metrics)
         self.draining = False
         self._hub = hub
         self._policy = policy
-        self._calls = calls
         self._clock = clock
         self._metrics = metrics
         self._namespaces = namespaces
         self._bounds = bounds
-        self._twins = twins
+        self.twins = TwinRooms(twins, self.publish)
         self._log = log.get("api")
         self._verbs: dict[str, tuple[type[msgspec.Struct], Verb]] = {
             "join": (verbs.Join, self._join),
@@ -89,6 +87,15 @@ class Api:
             "twin.update": (verbs.TwinUpdate, self._twin_update),
             "ping": (verbs.Ping, self._ping),
         }
+
+    @property
+    def devices(self) -> DeviceLink | None:
+        """The way to devices that speak MQTT, once there is one."""
+        return self._people.devices
+
+    @devices.setter
+    def devices(self, link: DeviceLink | None) -> None:
+        self._people.devices = link
 
     # -- for gateways
 
@@ -179,44 +186,6 @@ class Api:
         self._policy.allow(sender, "publish", namespace, room, event)
         self._hub.publish(publication, done)
 
-    def change_twin(
-        self,
-        done: Callable[[Change | RtError], None],
-        sender: Identity,
-        device: str,
-        which: str,
-        patch: Any,
-        version: int | None = None,
-    ) -> None:
-        """Patch a device's `desired` or `reported`; the members of its room are told, and late joiners as `latest`.
-
-        `done` is called once it is kept.
-
-        Raises:
-            RtError: refused; `done` is not called then (see `Twins.change`).
-        """
-        change = self._twins.change(device, which, patch, version)
-        if not change.delta:
-            done(change)
-            return
-        twin, room = change.after, room_of(device)
-
-        def kept(receipt: Receipt | RtError) -> None:
-            if isinstance(receipt, RtError):
-                self._twins.revert(change)
-            done(receipt if isinstance(receipt, RtError) else change)
-
-        latest = PublicationClass.LATEST
-        try:
-            if which == "desired":  # what the device is told, on its retained topic
-                wanted = {"desired": twin.desired, "version": twin.version}
-                self.publish(_ignored, sender, DEVICES, room, "twin.desired", wanted, class_=latest, key="twin.desired")
-            said = {**twin.as_dict(), "delta": {which: change.delta}}
-            self.publish(kept, sender, DEVICES, room, "twin", said, class_=latest, key="twin")
-        except RtError:
-            self._twins.revert(change)
-            raise
-
     def is_latest(self, namespace: str, room: str, key: str, data: Any) -> bool:
         """Whether the newest value of a room's `key` is `data`."""
         found = (p for p in self._hub.latest(namespace, room) if p.key == key)
@@ -280,18 +249,7 @@ class Api:
         )
         self._check_size(publication)
         self._policy.allow(session.identity, "send", session.namespace, str(to), publication.event)
-        return {"delivered": self._send_to(to, publication)}
-
-    def _send_to(self, to: Identity, publication: Publication) -> int:
-        delivered = 0
-        if to.kind == "device" and self.devices is not None:
-            delivered = self.devices.send(to.id, publication)
-        try:
-            return delivered + self._hub.send(to, publication)
-        except NotOnline:
-            if not delivered:
-                raise
-            return delivered
+        return {"delivered": self._people.send(to, publication)}
 
     def _call(self, session: Session, asked: verbs.Call, reply: Reply) -> Answer:
         self._take_token(session)
@@ -302,30 +260,7 @@ class Api:
         question = self._hub.publication(session.namespace, None, method, asked.data, session.identity)
         self._check_size(question)
         self._policy.allow(session.identity, "call", session.namespace, str(to), method)
-        try:
-            answer = self._ask(session, to, question, timeout_s)
-        except RtError as error:
-            self._metrics.calls.labels(error.code).inc()
-            raise
-        encoding.encode(answer)  # whatever a callee says has to fit into an answer
-        self._metrics.calls.labels("answered").inc()
-        return {"data": answer}
-
-    def _ask(self, session: Session, to: Identity, question: Publication, timeout_s: float) -> Any:
-        callees = self._hub.sessions.of(to, question.namespace)
-        call = self._calls.open(to, session)
-        try:
-            if callees:
-                sender = question.as_dict()["from"]
-                body = {"id": call.id, "method": question.event, "data": question.data, "from": sender}
-                callees[-1].transport.ask(body, call.answered)
-            elif to.kind == "device" and self.devices is not None:
-                self.devices.call(to.id, call.id, question, timeout_s)
-            else:
-                raise NotOnline(f"{to} is not online")
-            return self._calls.wait(call, timeout_s)
-        finally:
-            self._calls.drop(call)
+        return {"data": self._people.ask(session, to, question, timeout_s)}
 
     def _history(self, session: Session, asked: verbs.History, reply: Reply) -> Answer:
         room = self._room(session, "history", asked.room)
@@ -350,7 +285,7 @@ class Api:
 
     def _twin(self, session: Session, asked: verbs.Twin, reply: Reply) -> Answer:
         device = self._device(session, "twin", asked.device)
-        return self._twins.get(device).as_dict()
+        return self.twins.get(device).as_dict()
 
     def _twin_update(self, session: Session, asked: verbs.TwinUpdate, reply: Reply) -> None:
         self._take_token(session)
@@ -362,7 +297,7 @@ class Api:
             else:
                 reply({"ok": True, **change.after.as_dict()})
 
-        self.change_twin(done, session.identity, device, "desired", asked.desired, asked.version)
+        self.twins.change(done, session.identity, device, "desired", asked.desired, asked.version)
 
     def _device(self, session: Session, verb: str, value: Any) -> str:
         if not names.is_name(value):
@@ -416,7 +351,3 @@ class Api:
         size, most = len(publication.encoded.json), self._bounds.message_bytes
         if size > most:
             raise TooLarge(f"data is {size} bytes as JSON, more than {most}")
-
-
-def _ignored(receipt: Receipt | RtError) -> None:
-    """What is published after it says what became of both."""

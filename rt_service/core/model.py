@@ -129,6 +129,8 @@ class Publication:
         """Let go of all forms but one: it was delivered, and is only kept from now on."""
         if not self.encoded.binary:
             self._data = _ONLY_ENCODED
+        # orjson's result may occupy 4 KiB whatever its length; a copy has its own size.
+        self.encoded = encoding.Encoded(bytes(memoryview(self.encoded.json)), self.encoded.binary)
         self._json = None
 
     def _written(self) -> bytes:

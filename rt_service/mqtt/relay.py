@@ -111,7 +111,7 @@ class Relay:
 
     def _reported(self, incoming: Incoming, message: Message, done: Done) -> None:
         device = _device(incoming)
-        self._api.change_twin(
+        self._api.twins.change(
             lambda change: done(change if isinstance(change, RtError) else Outcome.TAKEN),
             device, device.id, "reported", _data(incoming, message),
         )  # fmt: skip

@@ -14,7 +14,7 @@ def publication(namespace: str, epoch: str, at: int, binary: int, body: str) -> 
     """A publication out of a row of `publication` or `latest`."""
     read = orjson.loads(body)
     kept = read["offset"] is not None
-    return Publication(
+    found = Publication(
         namespace,
         read["room"],
         read["event"],
@@ -27,6 +27,8 @@ def publication(namespace: str, epoch: str, at: int, binary: int, body: str) -> 
         epoch=epoch,
         offset=read["offset"],
     )
+    found.compact()
+    return found
 
 
 def with_bytes(value: Any) -> Any:
