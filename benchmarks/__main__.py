@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from benchmarks.servers import PEERS, RESULTS, ROOT, Missing, Peer, check_machin
 
 DOCS = ROOT / "docs"
 BEGIN, END = "<!-- the table of the last `make bench ARGS=--docs` -->", "<!-- its end -->"
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 140)
 
 
 def main(
@@ -82,7 +83,7 @@ def show(results: report.Results, peers: list[Peer]) -> None:
         table.add_row(figure.title, *cells, report.ratio(figure, found), colour + report.goal(figure))
     wrong = [str(report.wrongs(peer, results)) for peer in peers]
     table.add_row("lost, repeated, out of order, ended", *wrong, "", "0")
-    console.print(table, width=max(console.width, 150))
+    console.print(table)
 
 
 def write_docs(table: str, out: Path) -> None:
