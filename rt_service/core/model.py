@@ -130,7 +130,8 @@ class Publication:
         if not self.encoded.binary:
             self._data = _ONLY_ENCODED
         # orjson's result may occupy 4 KiB whatever its length; a copy has its own size.
-        self.encoded = encoding.Encoded(bytes(memoryview(self.encoded.json)), self.encoded.binary)
+        text, binary = self.encoded
+        self.encoded = encoding.Encoded(bytes(memoryview(text)), binary)
         self._json = None
 
     def _written(self) -> bytes:

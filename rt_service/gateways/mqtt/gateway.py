@@ -45,7 +45,7 @@ class MqttGateway:
         self.broker = Broker(self._take, keeper, clock, metrics, bounds)
         self._relay = relay
         self._routes = routes
-        self._retains = any(route.retain for route, _ in routes.out_routes)
+        self._retained = {class_ for route, _ in routes.out_routes if route.retain for class_ in route.classes}
         self._guard = guard
         self._clock = clock
         self._metrics = metrics
@@ -120,7 +120,7 @@ class MqttGateway:
 
     def __call__(self, publication: Publication) -> None:
         """Hand on what was published in a room, if a client has subscribed to it."""
-        if not self.broker.subscriptions and not self._retains:
+        if not self.broker.subscriptions and publication.class_ not in self._retained:
             return
         for out in self._routes.outgoing(publication):
             entries = self.broker.subscriptions.match(out.topic)
