@@ -178,8 +178,7 @@ class Api:
         Raises:
             RtError: refused, as the verb would be; `done` is not called then (see `Engine.publish`).
         """
-        if namespace not in self._namespaces:
-            raise NotFound(f"there is no namespace {namespace}")
+        self.check_namespace(namespace)
         publication = self._publication(
             sender, namespace, names.room_name(room), event, data, class_=class_, key=key, token=token
         )
@@ -191,6 +190,24 @@ class Api:
         found = (p for p in self._hub.latest(namespace, room) if p.key == key)
         return any(p.encoded == encoding.encode(data) for p in found)
 
+    def made(self, session: Session, asked: verbs.Publish) -> Publication:
+        """What a session publishes, checked, for `keep`. Raises RtError where it may not."""
+        publication = self._publication(
+            session.identity, session.namespace, names.room_name(asked.room), asked.event, asked.data,
+            id=asked.id, class_=asked.class_, key=asked.key,
+        )  # fmt: skip
+        self._policy.allow(session.identity, "publish", session.namespace, publication.room, publication.event)
+        return publication
+
+    def keep(self, publication: Publication, done: Kept) -> None:
+        """See `Engine.publish`."""
+        self._hub.publish(publication, done)
+
+    def check_namespace(self, namespace: str) -> None:
+        """Raises NotFound where there is none of that name."""
+        if namespace not in self._namespaces:
+            raise NotFound(f"there is no namespace {namespace[:64]}; there are {', '.join(self._namespaces)}")
+
     # -- verbs
 
     def _do(self, session: Session, verb: str, request: Any, finish: Reply) -> Answer | None:
@@ -199,11 +216,7 @@ class Api:
         if known is None:
             raise BadRequest(f"there is no verb {verb[:64]!r}; there are {', '.join(self._verbs)}")
         kind, run = known
-        try:
-            asked = msgspec.convert({} if request is None else request, kind)
-        except msgspec.ValidationError as error:
-            raise BadRequest(f"{verb}: {verbs.plainly(error)}") from None
-        return run(session, asked, finish)
+        return run(session, verbs.convert(verb, {} if request is None else request, kind), finish)
 
     def _join(self, session: Session, asked: verbs.Join, reply: Reply) -> Answer:
         room = self._room(session, "join", asked.room)
@@ -224,14 +237,10 @@ class Api:
         return {}
 
     def _publish(self, session: Session, asked: verbs.Publish, finish: Reply) -> None:
-        self._take_token(session)
+        self.take_token(session)
         if type(asked.room) is not str or asked.room not in session.rooms:
             raise NotMember(f"join {names.room_name(asked.room)} before publishing in it")
-        publication = self._publication(
-            session.identity, session.namespace, asked.room, asked.event, asked.data,
-            id=asked.id, class_=asked.class_, key=asked.key,
-        )  # fmt: skip
-        self._policy.allow(session.identity, "publish", session.namespace, publication.room, publication.event)
+        publication = self.made(session, asked)
 
         def kept(receipt: Receipt | RtError) -> None:
             if isinstance(receipt, RtError):
@@ -239,10 +248,10 @@ class Api:
                 return
             finish({"ok": True, "id": publication.id, "epoch": receipt.epoch, "offset": receipt.offset})
 
-        self._hub.publish(publication, kept)
+        self.keep(publication, kept)
 
     def _send(self, session: Session, asked: verbs.Send, reply: Reply) -> Answer:
-        self._take_token(session)
+        self.take_token(session)
         to = names.address(asked.to)
         publication = self._hub.publication(
             session.namespace, None, names.event_name(asked.event), asked.data, session.identity
@@ -252,7 +261,7 @@ class Api:
         return {"delivered": self._people.send(to, publication)}
 
     def _call(self, session: Session, asked: verbs.Call, reply: Reply) -> Answer:
-        self._take_token(session)
+        self.take_token(session)
         to, method = names.address(asked.to), names.method_name(asked.method)
         timeout_s = asked.timeout_ms / 1000
         if timeout_s > self._bounds.call_timeout_max_s:
@@ -288,7 +297,7 @@ class Api:
         return self.twins.get(device).as_dict()
 
     def _twin_update(self, session: Session, asked: verbs.TwinUpdate, reply: Reply) -> None:
-        self._take_token(session)
+        self.take_token(session)
         device = self._device(session, "twin.update", asked.device)
 
         def done(change: Change | RtError) -> None:
@@ -315,7 +324,8 @@ class Api:
         self._policy.allow(session.identity, verb, session.namespace, room, None)
         return room
 
-    def _take_token(self, session: Session) -> None:
+    def take_token(self, session: Session) -> None:
+        """Raises TooManyRequests when the session publishes faster than it may."""
         wait_s = session.publishes.take(self._clock.monotonic())
         if wait_s:
             raise TooManyRequests(

@@ -258,7 +258,12 @@ def send_now(sock: Any, data: bytes) -> None:
         pass  # the peer was faster
 
 
+def answered_elsewhere() -> None:
+    """A WSGI request took its socket with it: the server must not answer it."""
+    eventlet.wsgi.WSGI_LOCAL.already_handled = True
+
+
 def socket_of(environ: dict[str, Any]) -> Any:
     """The socket of a WSGI request, for a handler that answers on it by itself and returns when it is done with it."""
-    eventlet.wsgi.WSGI_LOCAL.already_handled = True
+    answered_elsewhere()
     return environ["eventlet.input"].get_socket()

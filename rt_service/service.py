@@ -36,7 +36,10 @@ from rt_service.gateways.mqtt.keeper import StoreKeeper
 from rt_service.gateways.mqtt.session import Forgetful
 from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
 from rt_service.gateways.origins import Origins
+from rt_service.gateways.rooms_http import RoomsHttp
 from rt_service.gateways.socketio.gateway import SocketIoGateway
+from rt_service.gateways.ws.gateway import Echo, WsGateway
+from rt_service.gateways.ws.upgrade import PlainWebSockets
 from rt_service.metrics import Metrics
 from rt_service.mqtt import routes
 from rt_service.mqtt.dead_letters import DeadLetters
@@ -64,8 +67,9 @@ class Service:
         self.engine = _engine(settings, clock)
         self.hub = Hub(self.engine, clock, metrics, _hub_bounds(settings), node=secrets.token_hex(4))
         self.calls = Calls(runtime.Waiter, limits.calls_in_flight, limits.calls_per_session)
+        policy = OpenPolicy()
         self.api = Api(
-            self.hub, OpenPolicy(), self.calls, clock, metrics, settings.server.namespaces, _api_bounds(settings),
+            self.hub, policy, self.calls, clock, metrics, settings.server.namespaces, _api_bounds(settings),
             Twins(self.engine, document_bytes=limits.message_bytes),
         )  # fmt: skip
         self.devices = Devices(self.hub, self.engine, clock, limits.device_silent_s)
@@ -81,6 +85,17 @@ class Service:
         origins = Origins(settings.server.cors_allowed_origins)
         self.app = create_app(metrics, self.dead_letters, self.devices, self._checks())
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
+        rooms_http = RoomsHttp(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
+        self.app.register_blueprint(rooms_http.blueprint())
+        eio = self.socketio.socketio.server.eio
+        self.ws = WsGateway(
+            self.hub, self.api, metrics, settings.server.namespaces, eio.loop, eio.heartbeats, limits.waiting_bytes,
+            limits.join_first_s,
+        )  # fmt: skip
+        self.echo = Echo(eio.loop, eio.heartbeats, limits.waiting_bytes, metrics)
+        self.app.wsgi_app = PlainWebSockets(  # type: ignore[method-assign]
+            self.app.wsgi_app, {"/ws": self.ws, "/echo": self.echo}, origins, limits.wire_bytes
+        )
         if self.mqtt and settings.mqtt.websocket:
             self.app.wsgi_app = MqttOverWebSocket(  # type: ignore[method-assign]
                 self.app.wsgi_app, self.mqtt, origins, settings.mqtt.packet_bytes
@@ -192,7 +207,7 @@ class Service:
             self.mqtt.stop_listening()
         self._close_sessions(drain_s * 0.7)
         flush_until = min(until - 0.2 * drain_s, clock.monotonic() + FLUSH_MOST_S)
-        while clock.monotonic() < flush_until and not self.socketio.flushed:
+        while clock.monotonic() < flush_until and not (self.socketio.flushed and self.ws.flushed):
             runtime.sleep(0.01)
         if self.bridge:
             self.bridge.stop(min(2.0, 0.2 * drain_s))

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
+from rt_service.core.errors import BadRequest
 from rt_service.core.model import Position, PublicationClass
 
 
@@ -83,6 +84,17 @@ _PLAIN = {"`object`": "an object", "`str`": "a string", "`int`": "a whole number
     "`null`": "null",
     "`bytes`": "binary",
 }
+
+
+K = TypeVar("K")
+
+
+def convert(verb: str, request: Any, kind: type[K]) -> K:
+    """`request` as the type of its verb. Raises BadRequest where it does not fit."""
+    try:
+        return msgspec.convert(request, kind)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"{verb}: {plainly(error)}") from None
 
 
 def plainly(error: msgspec.ValidationError) -> str:

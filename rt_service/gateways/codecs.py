@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from rt_service.core import encoding
 from rt_service.core.model import Publication, PublicationClass
 from rt_service.gateways.engineio import frames, packets
 from rt_service.gateways.engineio.loop import Loop
 from rt_service.gateways.engineio.outbox import Outbox
 
 
-class SocketIoWire:
-    """Socket.IO v5 in Engine.IO v4 in WebSocket frames; a polling client's are taken apart again when it polls."""
+class FrameWire:
+    """WebSocket frames into the outboxes of connections on the loop."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
+
+    def broadcast(self, outboxes: Iterable[Outbox], frame: bytes, publication: Publication | None = None) -> None:
+        if publication is None or publication.class_ is PublicationClass.KEPT:
+            self._loop.broadcast(outboxes, frame)
+        elif publication.class_ is PublicationClass.LATEST:
+            key = (publication.namespace, publication.room, publication.key)
+            self._loop.offer(outboxes, frame, key)
+        else:
+            self._loop.offer(outboxes, frame, None)
+
+
+class SocketIoWire(FrameWire):
+    """Socket.IO v5 in Engine.IO v4 in WebSocket frames; a polling client's are taken apart again when it polls."""
 
     def publication(self, publication: Publication) -> bytes:
         if publication.binary:
@@ -26,11 +40,14 @@ class SocketIoWire:
     def push(self, namespace: str, name: str, body: dict[str, Any]) -> bytes:
         return packets.frame(packets.EVENT, namespace, [name, body])
 
-    def broadcast(self, outboxes: Iterable[Outbox], frame: bytes, publication: Publication | None = None) -> None:
-        if publication is None or publication.class_ is PublicationClass.KEPT:
-            self._loop.broadcast(outboxes, frame)
-        elif publication.class_ is PublicationClass.LATEST:
-            key = (publication.namespace, publication.room, publication.key)
-            self._loop.offer(outboxes, frame, key)
-        else:
-            self._loop.offer(outboxes, frame, None)
+
+class JsonWire(FrameWire):
+    """Plain WebSocket: what is pushed, as JSON with its namespace and its kind."""
+
+    def publication(self, publication: Publication) -> bytes:
+        return frames.text(
+            b'{"ns":"%s","push":"publication",%s' % (publication.namespace.encode(), publication.json[1:])
+        )
+
+    def push(self, namespace: str, name: str, body: dict[str, Any]) -> bytes:
+        return frames.text(encoding.dumps({"ns": namespace, "push": name, **body}))

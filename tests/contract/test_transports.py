@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.core import Core
 from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
 from tests.support.waiting import eventually
+from tests.support.ws_client import WsClient
 
 PUBLICATION_FIELDS = {"room", "event", "data", "from", "id", "offset", "at"}
 _numbers = itertools.count()
@@ -36,22 +38,21 @@ class AnyClient(Protocol):
 Connect = Callable[[str], AnyClient]
 
 
-@pytest.fixture(params=["in process", "Socket.IO over WebSocket", "Socket.IO over polling"])
+@pytest.fixture(params=["in process", "Socket.IO over WebSocket", "Socket.IO over polling", "plain WebSocket"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     if request.param == "in process":
         yield Core().client
         return
     service: Service = request.getfixturevalue("service")
     transport = "polling" if request.param.endswith("polling") else "websocket"
-    opened: list[SocketIoClient] = []
+    with ExitStack() as stack:
 
-    def connect(user: str) -> AnyClient:
-        opened.append(SocketIoClient(service.http, user=user, transport=transport))
-        return opened[-1]
+        def connect(user: str) -> AnyClient:
+            if request.param == "plain WebSocket":
+                return stack.enter_context(WsClient(service.http, user=user))
+            return stack.enter_context(SocketIoClient(service.http, user=user, transport=transport))
 
-    yield connect
-    for client in opened:
-        client.client.disconnect()
+        yield connect
 
 
 @pytest.fixture

@@ -6,39 +6,33 @@ loop; a polling client is a reader that takes what waits whenever it polls.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from time import monotonic
 from typing import Any
 
 import engineio.packet
 import engineio.socket
-import eventlet
 from eventlet.event import Event
 from eventlet.hubs import get_hub
 
 from rt_service.gateways.engineio import frames, payload
 from rt_service.gateways.engineio.farewell import LINGER_S, Farewell
 from rt_service.gateways.engineio.frames import Message
-from rt_service.gateways.engineio.loop import WOULD_BLOCK
+from rt_service.gateways.engineio.inbox import GONE_MESSAGE, Inbox
 from rt_service.gateways.engineio.outbox import Blocked, Closed, Outbox
+from rt_service.gateways.engineio.sender import Sender
 from rt_service.gateways.engineio.wire import GONE, Wire
 
-INBOX_BYTES = 1 << 20  # of messages that wait behind a handler; then reading pauses
-SLICE_S = 0.005  # one client's messages at a time, then the others get their turn
 PING, NOOP, CLOSE = frames.text(b"2"), frames.text(b"6"), frames.text(b"1")
-_GONE: Message = (-1, b"")  # stands in the inbox where the client went
 
 
 class PacketError(Exception):
     """What the client sent is no packet; the connection is closed."""
 
 
-class Connection(engineio.socket.Socket):
+class Connection(Sender, Inbox, engineio.socket.Socket):
     def __init__(self, server: Any, sid: str) -> None:
         # The base class makes a queue and starts greenlets; nothing of that is needed.
-        self.server = server
         self.sid = sid
-        self.connected = self.upgrading = self.upgraded = self.closing = self.closed = False
+        self.connected = self.upgrading = self.upgraded = self.closed = False
         self.beat = 0
         self.namespaces = 0  # for Socket.IO: how many were asked for
         self.attached: dict[str, Any] = {}  # for whoever is on top: what it has in each namespace
@@ -46,19 +40,9 @@ class Connection(engineio.socket.Socket):
         self.said_goodbye = False  # it closed the WebSocket, and meant it
         self.handlers = 0  # for Socket.IO: how many run in greenlets of their own
         self.handler_ended: Event | None = None
-        self.waiting = 0
-        self.max_waiting: int = server.max_waiting
-        self._excused = 0
-        self.places: dict[Hashable, int] | None = None
-        self.out: Outbox = Blocked()
-        self.out.owner, self.out.send = self, self._send_to_poll
-        self._data = b""  # frames of which `_sent` bytes are sent
-        self._sent = 0
-        self._wire: Wire | None = None
+        Sender.__init__(self, server, self._send_to_poll)
+        Inbox.__init__(self)
         self._poll: Event | None = None
-        self._inbox: list[Message] | None = None  # None: nobody is serving
-        self._inbox_bytes = 0
-        self._paused = False
         self._over = False  # the application was told that it ended
         self._broken = False  # it sent what is no packet
         self._session: dict[str, Any] | None = None
@@ -82,124 +66,11 @@ class Connection(engineio.socket.Socket):
         binary = isinstance(encoded, bytes)
         self.send_frame(frames.frame(frames.BINARY, encoded) if binary else frames.text(encoded.encode()))
 
-    def send_frame(self, frame: bytes) -> None:
-        """Queue one or more whole WebSocket frames."""
-        self.server.loop.send(self.out, frame)
-
-    def excuse(self, size: int) -> None:
-        """See `outbox.Owner`: until it is sent, one answer does not count against what may wait."""
-        if type(self.out) is Outbox:
-            self._count_again()  # the one before was sent
-        if not self._excused:
-            self._excused = size
-            self.max_waiting += size
-
-    def _count_again(self) -> None:
-        self.max_waiting -= self._excused
-        self._excused = 0
-
-    def block(self, data: bytes, sent: int) -> None:
-        """Only `sent` bytes of `data` were taken: keep the rest, and count from now on."""
-        out = self.out
-        out.clear()
-        self._data, self._sent = data, sent
-        self.waiting = len(data) - sent
-        out.become(Blocked)
-        if self._wire is not None:
-            self._wire.wait_writable()
-
-    def writable(self) -> None:
-        """The socket takes data again."""
-        assert self._wire is not None
-        if self._sent >= len(self._data):
-            self._data, self._sent = self._joined(), 0
-        try:
-            sent = self._wire.send(memoryview(self._data)[self._sent :])
-        except WOULD_BLOCK:
-            return
-        except OSError:
-            self.lost()
-            return
-        self._sent += sent
-        self.waiting -= sent
-        if self._sent >= len(self._data) and not list.__len__(self.out):
-            self._unblock()
-
-    def _joined(self) -> bytes:
-        """Everything that waits in the outbox, taken out of it."""
-        data = b"".join(self.out)
-        self.out.clear()
-        self.places = None
-        if self._wire is not None and self._wire.deflater is not None:
-            data = self._wire.deflater.deflate(data)
-            self.waiting = len(data)
-        return data
-
-    def _unblock(self) -> None:
-        assert self._wire is not None
-        self._data, self._sent, self.waiting = b"", 0, 0
-        self._count_again()
-        self._wire.sent_all()
-        if type(self.out) is Blocked:
-            self.out.become(Outbox)
-
-    def _send_deflated(self, data: bytes) -> int:
-        """What an outbox sends with where the client asked for compression."""
-        assert self._wire is not None and self._wire.deflater is not None
-        compressed = self._wire.deflater.deflate(data)
-        try:
-            sent = self._wire.send(compressed)
-        except WOULD_BLOCK:
-            sent = 0
-        if sent < len(compressed):
-            self.block(compressed, sent)
-        return len(data)
-
-    def overflowed(self) -> None:
-        """More waits than may: forget all but the rest of a frame that is half sent, and tell the server."""
-        if self.closing:
-            return
-        self.closing = True
-        self._cut_to_frame()
-        self.out.clear()
-        self.places, self.waiting = None, len(self._data) - self._sent
-        self.server.loop.spawn(self.server.too_slow, self)
-
-    def _cut_to_frame(self) -> None:
-        if not self._sent:
-            self._data = b""
-        for _, _, end in frames.unframe(self._data):
-            if end >= self._sent:
-                self._data = self._data[:end]
-                return
-
-    def dropped(self, reason: str) -> None:
-        """See `outbox.Owner`."""
-        self.server.dropped(reason)
-
     def ping(self) -> None:
         """See `heartbeat.Patient`."""
         self.send_frame(PING)
 
     # -- receiving
-
-    def received(self, messages: list[Message]) -> None:
-        """Called in the hub's greenlet: what cannot block is done here, the rest by `_serve`, in order."""
-        for message in messages:
-            if message == b"3" or type(message) is tuple:
-                messages = [one for one in messages if not self._is_control(one)]
-                break
-        if not messages:
-            return
-        if self._inbox is None:
-            self._inbox = []
-            self.server.loop.run(self._serve, messages)
-            return
-        self._inbox += messages
-        self._inbox_bytes += sum(map(len, messages))
-        if self._inbox_bytes > INBOX_BYTES and self._wire is not None:
-            self._paused = True
-            self._wire.pause()
 
     def _is_control(self, message: Message) -> bool:
         """Whether it is a pong, or a control frame that is answered here."""
@@ -210,23 +81,8 @@ class Connection(engineio.socket.Socket):
             self.send_frame(frames.frame(frames.PONG, message[1]))
         return type(message) is tuple and message[0] in (frames.PING, frames.PONG)
 
-    def _serve(self, messages: list[Message]) -> None:
-        """Handle messages one after the other, and those that come meanwhile."""
-        until = monotonic() + SLICE_S
-        while messages:
-            for message in messages:
-                self._handle(message)
-                if monotonic() > until:
-                    eventlet.sleep(0)  # the others' turn
-                    until = monotonic() + SLICE_S
-            messages, self._inbox, self._inbox_bytes = self._inbox or [], [], 0
-            if self._paused and self._wire is not None:
-                self._paused = False
-                self._wire.resume()
-        self._inbox = None
-
     def _handle(self, message: Message) -> None:
-        if self.closing and message != _GONE:
+        if self.closing and message != GONE_MESSAGE:
             return  # nobody reads the answers
         try:
             if type(message) is tuple:
@@ -267,9 +123,9 @@ class Connection(engineio.socket.Socket):
             Farewell(wire, frames.close(code, reason) if self._sent >= len(self._data) else b"", deaf=True)
         if self._inbox is None:
             self._inbox = []
-            self.server.loop.spawn(self._serve, [_GONE])
+            self.server.loop.spawn(self._serve, [GONE_MESSAGE])
         else:
-            self._inbox.append(_GONE)
+            self._inbox.append(GONE_MESSAGE)
 
     def ping_timed_out(self) -> None:
         """See `heartbeat.Patient`."""
@@ -400,13 +256,8 @@ class Connection(engineio.socket.Socket):
             self.received(messages)
 
     def _adopt(self, wire: Wire) -> None:
-        self._wire = wire
         self.upgraded = True
-        self.out.send = wire.send if wire.deflater is None else self._send_deflated
-        if self._sent < len(self._data) or list.__len__(self.out):
-            wire.wait_writable()
-        else:
-            self._unblock()
+        self._send_on(wire)
 
     def release_poll(self) -> None:
         """A WebSocket is being tried: end the poll that waits, so that the client can pause polling."""

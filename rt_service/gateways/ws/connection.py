@@ -1,0 +1,124 @@
+"""One plain WebSocket: frames in, frames out, on the same socket handling and outbox as the Socket.IO path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from rt_service.gateways.engineio import frames
+from rt_service.gateways.engineio.farewell import Farewell
+from rt_service.gateways.engineio.frames import Message
+from rt_service.gateways.engineio.heartbeat import Heartbeats
+from rt_service.gateways.engineio.inbox import GONE_MESSAGE, Inbox
+from rt_service.gateways.engineio.loop import Loop
+from rt_service.gateways.engineio.outbox import Closed
+from rt_service.gateways.engineio.sender import Sender
+from rt_service.gateways.engineio.wire import GONE, Wire
+
+_PING = frames.frame(frames.PING, b"")
+
+
+class Host(Protocol):
+    """What all connections of one kind share."""
+
+    loop: Loop
+    heartbeats: Heartbeats
+    max_waiting: int
+
+    def too_slow(self, connection: PlainConnection) -> None: ...
+
+    def dropped(self, reason: str) -> None: ...
+
+    def took(self, connection: PlainConnection, text: bytes | None, binary: bytes) -> None:
+        """A message: `text`, or `binary` where that is None. May block."""
+
+    def broke(self, connection: PlainConnection, reason: str) -> None:
+        """It broke the protocol of WebSockets."""
+
+    def ended(self, connection: PlainConnection) -> None:
+        """It is over. May block."""
+
+
+class PlainConnection(Sender, Inbox):
+    def __init__(self, host: Host) -> None:
+        Sender.__init__(self, host)
+        Inbox.__init__(self)
+        self._host = host
+        self.beat = 0
+        self.closed = False
+        self.said_goodbye = False
+
+    def open(self, wire: Wire, first: bytes) -> None:
+        """Serve the client on its socket from now on; `first` is what came behind the handshake."""
+        self._send_on(wire)
+        self._host.heartbeats.start(self)
+        wire.start(self, first)
+
+    def ping(self) -> None:
+        """See `heartbeat.Patient`."""
+        self.send_frame(_PING)
+
+    def ping_timed_out(self) -> None:
+        """See `heartbeat.Patient`."""
+        self._host.loop.spawn(self.close, frames.GOING_AWAY, "no answer to a ping")
+
+    def _is_control(self, message: Message) -> bool:
+        if type(message) is not tuple or message[0] not in (frames.PING, frames.PONG):
+            return False
+        if message[0] == frames.PONG:
+            self._host.heartbeats.start(self)
+        else:
+            self.send_frame(frames.frame(frames.PONG, message[1]))
+        return True
+
+    def _handle(self, message: Message) -> None:
+        if self.closing and message != GONE_MESSAGE:
+            return  # nobody reads the answers
+        if type(message) is not tuple:
+            self._host.took(self, message, b"")
+        elif message[0] == frames.BINARY:
+            self._host.took(self, None, message[1])
+        elif message[0] == frames.CLOSE:
+            self.said_goodbye = message[1][:2] in (b"", frames.NORMAL.to_bytes(2, "big"))
+            self._end(frames.frame(frames.CLOSE, message[1][:2]))
+        else:
+            self._end(None)
+
+    def lost(self, code: int = GONE, reason: str = "") -> None:
+        """See `wire.Receiver`."""
+        wire, self._wire = self._wire, None
+        if wire is None:
+            return
+        self.out.become(Closed)
+        self.out.clear()
+        if code == GONE:
+            wire.close()
+        else:
+            self._host.broke(self, reason)
+            Farewell(wire, frames.close(code, reason) if self._sent >= len(self._data) else b"", deaf=True)
+        if self._inbox is None:
+            self._inbox = []
+            self._host.loop.spawn(self._serve, [GONE_MESSAGE])
+        else:
+            self._inbox.append(GONE_MESSAGE)
+
+    def close(self, code: int = frames.NORMAL, reason: str = "") -> None:
+        """What waits is still sent, then the close frame. May block in whoever is told."""
+        self._end(frames.close(code, reason))
+
+    def _end(self, last: bytes | None) -> None:
+        if self.closed:
+            return
+        self.closed = self.closing = True
+        self._host.heartbeats.stop(self)
+        self._host.ended(self)
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            waiting = self._data[self._sent :] + b"".join([*self.out])
+            Farewell(wire, waiting + (last or frames.close(frames.NORMAL)))
+        self.out.become(Closed)
+        self.out.clear()
+        self.out.owner = self.out.send = None  # or they would keep each other alive
+
+
+Answered = Callable[[Any], None]

@@ -1,0 +1,122 @@
+"""The verbs over HTTP, with a client that knows nothing but HTTP."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.service import Service
+from tests.support.socketio_client import SocketIoClient
+from tests.support.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with Service() as running:
+        yield running
+
+
+def ask(
+    service: Service, method: str, path: str, body: Any = None, kind: str = "application/json"
+) -> tuple[int, Any, Any]:
+    """Status, JSON body and headers."""
+    data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(service.http + path, data, {"Content-Type": kind}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return reply.status, json.load(reply), reply.headers
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error), error.headers
+
+
+def test_what_is_posted_is_seen_in_the_room_and_in_its_history(service: Service) -> None:
+    path = "/api/v1/rooms/chat/http-1/publications"
+    with SocketIoClient(service.http) as page:
+        page.ok("join", room="http-1")
+        status, kept, _ = ask(service, "POST", f"{path}?user=curl", {"event": "say", "data": {"n": 1}})
+        assert status == 201 and set(kept) == {"id", "epoch", "offset"}
+        seen = page.sees("say", {"n": 1})
+        assert (seen["offset"], seen["from"]) == (kept["offset"], {"kind": "user", "id": "curl"})
+        status, page_, _ = ask(service, "GET", f"{path}?since={kept['epoch']}:0&limit=10")
+        assert status == 200 and page_["publications"] == [seen] and page_["more"] is False
+        members = ask(service, "GET", "/api/v1/rooms/chat/http-1/members")[1]["members"]
+        assert len(members) == 1 and members[0]["kind"] == "user"
+        assert ask(service, "GET", "/api/v1/rooms/chat?prefix=http-1")[1]["rooms"] == [{"room": "http-1", "members": 1}]
+
+
+def test_a_list_is_kept_or_refused_one_by_one_in_order(service: Service) -> None:
+    said = [{"event": "say", "data": 1}, {"event": "a b", "data": 2}, 7, {"event": "say", "data": 3}]
+    status, answer, _ = ask(service, "POST", "/api/v1/rooms/iot/batch/publications", said)
+    results = answer["results"]
+    assert status == 200 and [one["ok"] for one in results] == [True, False, False, True]
+    assert [one["offset"] for one in results if one["ok"]] == [1, 2]
+    assert [one["error"]["code"] for one in results if not one["ok"]] == ["invalid_event", "bad_request"]
+
+
+def test_a_repeated_id_is_answered_with_the_first_position(service: Service) -> None:
+    path = "/api/v1/rooms/chat/http-again/publications?user=curl"
+    first = ask(service, "POST", path, {"event": "say", "data": 1, "id": "mine"})[1]
+    assert ask(service, "POST", path, {"event": "say", "data": 1, "id": "mine"})[1] == first
+
+
+def test_a_call_and_something_sent_reach_who_is_there(service: Service) -> None:
+    with SocketIoClient(service.http, "/chat", "http-callee") as callee:
+        callee.on_call = lambda body: {"double": body["data"] * 2}
+        question = {"ns": "chat", "to": "user:http-callee", "method": "double", "data": 4}
+        assert ask(service, "POST", "/api/v1/calls", question)[:2] == (200, {"data": {"double": 8}})
+        sent = {"ns": "chat", "to": "user:http-callee", "event": "note", "data": 1}
+        assert ask(service, "POST", "/api/v1/send", sent)[:2] == (200, {"delivered": 1})
+        eventually(lambda: callee.pushed("note"))
+
+
+def test_a_twin_is_read_and_patched(service: Service) -> None:
+    path = "/api/v1/devices/http-lamp/twin"
+    assert ask(service, "GET", path)[1] == {"desired": {}, "reported": {}, "version": 0}
+    assert ask(service, "PATCH", path, {"on": True}, "application/merge-patch+json")[1]["version"] == 1
+    status, answer, _ = ask(service, "PATCH", f"{path}?version=0", {"on": False})
+    assert (status, answer["error"]["code"]) == (409, "conflict")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("POST", "/api/v1/rooms/chat/r/publications", b"no JSON", 400, "invalid_data"),
+        ("POST", "/api/v1/rooms/chat/r/publications", {"event": "say"}, 400, "bad_request"),
+        ("POST", "/api/v1/rooms/chat/r/publications", {"event": "presence", "data": 1}, 400, "invalid_event"),
+        ("POST", "/api/v1/rooms/chat/a%20b/publications", {"event": "say", "data": 1}, 400, "invalid_room"),
+        ("POST", "/api/v1/rooms/nowhere/r/publications", {"event": "say", "data": 1}, 404, "not_found"),
+        ("POST", "/api/v1/rooms/chat/r/publications", {"event": "say", "data": "x" * 70_000}, 413, "too_large"),
+        ("GET", "/api/v1/rooms/chat/r/publications?since=x", None, 400, "bad_request"),
+        ("GET", "/api/v1/rooms/chat/r/publications?limit=x", None, 400, "bad_request"),
+        ("GET", "/api/v1/rooms/chat/r/publications?limit=5000", None, 400, "bad_request"),
+        ("POST", "/api/v1/send", {"ns": "chat", "to": "user:nobody", "event": "e", "data": 1}, 404, "not_online"),
+        ("POST", "/api/v1/send", {"to": "user:nobody", "event": "e", "data": 1}, 400, "bad_request"),
+        ("POST", "/api/v1/calls", {"ns": "chat", "to": "user:nobody", "method": "m"}, 404, "not_online"),
+        ("PATCH", "/api/v1/devices/a%20b/twin", {}, 400, "bad_request"),
+        ("PUT", "/api/v1/send", {}, 405, "bad_request"),
+        ("GET", "/api/v1/nothing", None, 404, "not_found"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_fitting_status(
+    service: Service, method: str, path: str, body: Any, status: int, code: str
+) -> None:
+    found, answer, _ = ask(service, method, path, body)
+    assert (found, answer["error"]["code"]) == (status, code)
+
+
+def test_a_body_that_is_not_said_to_be_json_is_refused(service: Service) -> None:
+    answer = ask(service, "POST", "/api/v1/rooms/chat/r/publications", b"{}", "text/plain")
+    assert answer[0] == 400 and "Content-Type" in answer[1]["error"]["message"]
+
+
+def test_past_the_rate_an_address_is_told_when_to_try_again() -> None:
+    with Service("--set", "limits.publish_burst=3", "--set", "limits.publishes_per_s=0.5") as small:
+        path = "/api/v1/rooms/chat/r/publications"
+        codes = [ask(small, "POST", path, {"event": "say", "data": n})[0] for n in range(4)]
+        assert codes == [201, 201, 201, 429]
+        assert int(ask(small, "POST", path, {"event": "say", "data": 9})[2]["Retry-After"]) >= 1

@@ -1,0 +1,106 @@
+"""A plain WebSocket client, on the `websockets` library, with what it received in lists."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from tests.support.waiting import eventually
+
+
+def _to_json(value: Any) -> Any:
+    return {"$base64": base64.b64encode(value).decode()}
+
+
+def _with_bytes(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {"$base64"}:
+            return base64.b64decode(value["$base64"])
+        return {name: _with_bytes(one) for name, one in value.items()}
+    return [_with_bytes(one) for one in value] if isinstance(value, list) else value
+
+
+class WsClient:
+    """One namespace of one connection. Leaving a `with` block closes it."""
+
+    def __init__(self, url: str, namespace: str = "/chat", user: str | None = None) -> None:
+        self.namespace = namespace
+        self.on_call: Callable[[dict[str, Any]], Any] | None = None
+        self.pushes: list[dict[str, Any]] = []
+        self.closed: tuple[int, str] | None = None
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._refs = itertools.count(1)
+        query = f"?{urlencode({'user': user})}" if user else ""
+        self.socket = connect(url.replace("http", "ws", 1) + "/ws" + query, max_size=None)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> WsClient:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.socket.close()
+        self._reader.join(10)
+
+    def _read(self) -> None:
+        try:
+            for text in self.socket:
+                self._take(_with_bytes(json.loads(text)))
+        except ConnectionClosed:
+            pass
+        self.closed = (self.socket.close_code or 1006, self.socket.close_reason or "")
+
+    def _take(self, said: dict[str, Any]) -> None:
+        if "push" not in said:
+            self._answers[said.pop("ref", 0)] = said
+            return
+        self.pushes.append(said)
+        if said["push"] == "call" and self.on_call is not None:
+            self.send({"op": "answer", "ns": said["ns"], "id": said["id"], "data": self.on_call(said)})
+
+    def send(self, request: dict[str, Any]) -> None:
+        self.socket.send(json.dumps(request, default=_to_json))
+
+    def ask(self, verb: str, request: Any = None) -> dict[str, Any]:
+        ref = next(self._refs)
+        self.send({"op": verb, "ns": self.namespace, "ref": ref, **(request or {})})
+        return self.answer(ref)
+
+    def answer(self, ref: int = 0) -> dict[str, Any]:
+        """The answer to a request; `ref` 0: to one without a ref, which only a refusal has."""
+        eventually(lambda: ref in self._answers)
+        return self._answers.pop(ref)
+
+    def ok(self, verb: str, **request: Any) -> dict[str, Any]:
+        answer = self.ask(verb, request)
+        assert answer["ok"], answer
+        return answer
+
+    def refused(self, verb: str, **request: Any) -> str:
+        answer = self.ask(verb, request)
+        assert not answer["ok"], answer
+        return str(answer["error"]["code"])
+
+    @property
+    def publications(self) -> list[dict[str, Any]]:
+        return [_without(push) for push in self.pushes if push["push"] == "publication"]
+
+    def pushed(self, name: str) -> list[dict[str, Any]]:
+        """Publications by their event, everything else by what it is."""
+        own = [_without(push) for push in self.pushes if push["push"] == name]
+        return own or [p for p in self.publications if p["event"] == name]
+
+
+def _without(push: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in push.items() if name not in ("ns", "push")}
