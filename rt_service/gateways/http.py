@@ -80,7 +80,10 @@ def _json(value: Any, status: int = 200) -> Response:
 def _error(error: Exception) -> Response:
     """Every error of every path in the contract's shape."""
     if isinstance(error, RtError):
-        return _json({"error": error.as_dict()}, error.http_status)
+        response = _json({"error": error.as_dict()}, error.http_status)
+        if error.retry_after_ms is not None:
+            response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
+        return response
     if isinstance(error, HTTPException) and error.code is not None:
         said = {"code": _CODES.get(error.code, "internal"), "message": error.description or error.name}
         return _json({"error": said}, error.code)

@@ -154,10 +154,7 @@ class RoomsHttp:
         if answer["ok"]:
             return _json({name: value for name, value in answer.items() if name != "ok"})
         error = answer["error"]
-        response = _json({"error": error}, ERRORS[error["code"]].http_status)
-        if "retry_after_ms" in error:
-            response.headers["Retry-After"] = str(-(-error["retry_after_ms"] // 1000))
-        return response
+        raise ERRORS[error["code"]](error["message"], retry_after_ms=error.get("retry_after_ms"))
 
     def _session(self, ns: str) -> Session:
         """Whoever asks, in a namespace; not one that others see."""

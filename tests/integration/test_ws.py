@@ -139,6 +139,6 @@ def test_the_echo_gives_every_frame_back(service: Service) -> None:
 @pytest.mark.parametrize("path", ["/ws", "/echo"])
 def test_a_foreign_page_may_not_connect(service: Service, path: str) -> None:
     with pytest.raises(InvalidStatus) as caught:
-        connect(service.http.replace("http", "ws", 1) + path, origin="https://evil.example")  # type: ignore[arg-type]
+        connect(service.http.replace("http", "ws", 1) + path, origin="https://evil.example").__enter__()  # type: ignore[arg-type]
     assert caught.value.response.status_code == 403
     assert service.get(path)[0] == 400  # no WebSocket

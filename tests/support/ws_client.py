@@ -39,7 +39,8 @@ class WsClient:
         self._answers: dict[int, dict[str, Any]] = {}
         self._refs = itertools.count(1)
         query = f"?{urlencode({'user': user})}" if user else ""
-        self.socket = connect(url.replace("http", "ws", 1) + "/ws" + query, max_size=None)
+        self._context = connect(url.replace("http", "ws", 1) + "/ws" + query, max_size=None)
+        self.socket = self._context.__enter__()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -50,7 +51,7 @@ class WsClient:
         self.close()
 
     def close(self) -> None:
-        self.socket.close()
+        self._context.__exit__(None, None, None)
         self._reader.join(10)
 
     def _read(self) -> None:

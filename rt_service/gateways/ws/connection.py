@@ -25,17 +25,17 @@ class Host(Protocol):
     heartbeats: Heartbeats
     max_waiting: int
 
-    def too_slow(self, connection: PlainConnection) -> None: ...
+    def too_slow(self, connection: Any) -> None: ...
 
     def dropped(self, reason: str) -> None: ...
 
-    def took(self, connection: PlainConnection, text: bytes | None, binary: bytes) -> None:
+    def took(self, connection: Any, text: bytes | None, binary: bytes) -> None:
         """A message: `text`, or `binary` where that is None. May block."""
 
-    def broke(self, connection: PlainConnection, reason: str) -> None:
+    def broke(self, connection: Any, reason: str) -> None:
         """It broke the protocol of WebSockets."""
 
-    def ended(self, connection: PlainConnection) -> None:
+    def ended(self, connection: Any) -> None:
         """It is over. May block."""
 
 
@@ -74,7 +74,7 @@ class PlainConnection(Sender, Inbox):
     def _handle(self, message: Message) -> None:
         if self.closing and message != GONE_MESSAGE:
             return  # nobody reads the answers
-        if type(message) is not tuple:
+        if isinstance(message, bytes):
             self._host.took(self, message, b"")
         elif message[0] == frames.BINARY:
             self._host.took(self, None, message[1])
