@@ -117,6 +117,8 @@ class Connection:
                 if self._clock.monotonic() > until:
                     runtime.sleep(0)  # the others' turn
                     until = self._clock.monotonic() + SLICE_S
+                    if self._over:  # an earlier message could not be kept: none may overtake it
+                        return
                 self._take(codec.decode(header, body, self._version))
                 while not self._over and not self._acks.wait(self._bounds.receive_maximum, timeout_s=1.0):
                     pass  # the client sends faster than its messages are kept
