@@ -139,10 +139,6 @@ class Waiter:
         if not self._event.ready():
             self._event.send(value)
 
-    @property
-    def resolved(self) -> bool:
-        return bool(self._event.ready())
-
     def wait(self, timeout_s: float | None = None) -> Any:
         if timeout_s is None or self._event.ready():
             return self._event.wait()

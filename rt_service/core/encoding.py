@@ -19,11 +19,6 @@ class Encoded(NamedTuple):
     json: bytes
     binary: bool
 
-    @property
-    def fragment(self) -> orjson.Fragment:
-        """The same, to be put into a larger JSON document without being encoded again."""
-        return orjson.Fragment(self.json)
-
 
 def encode(value: Any) -> Encoded:
     """Encode `value` as JSON.

@@ -38,9 +38,7 @@ class Stream:
     def __init__(self, epoch: str, bounds: StreamBounds) -> None:
         self.epoch = epoch
         self.offset = 0
-        self.evicted_keys = 0
         self.evicted: str | None = None  # the key that the last `append` made room for
-        self.forgotten_ids = 0
         self._bounds = bounds
         self._history: deque[Publication] = deque()
         self._latest: dict[str, Publication] = {}
@@ -103,7 +101,6 @@ class Stream:
         name = (publication.sender, publication.token.name)
         if self._seen.pop(name, None) is None and len(self._seen) >= self._bounds.repeat_ids:
             del self._seen[next(iter(self._seen))]
-            self.forgotten_ids += 1
         self._seen[name] = Seen(receipt, now_ms, publication.token.check)
 
     def page(self, since: Position | None, limit: int, reverse: bool = False) -> Page:
@@ -135,7 +132,6 @@ class Stream:
         if len(self._latest) > self._bounds.keys:
             self.evicted = next(iter(self._latest))
             del self._latest[self.evicted]
-            self.evicted_keys += 1
 
     def _forget_ids(self, now_ms: int) -> None:
         oldest, seen = now_ms - self._bounds.repeat_ms, self._seen

@@ -8,6 +8,7 @@ from typing import Any
 
 from rt_service import log, runtime
 from rt_service.gateways.engineio.http import HttpProtocol
+from rt_service.gateways.engineio.wire import Wire
 from rt_service.metrics import Metrics
 
 KEEPALIVE_S = 75.0
@@ -46,7 +47,7 @@ class Listener:
                 self._log.warning("accept_failed", error=error.strerror)
                 runtime.sleep(0.1 if error.errno in (errno.EMFILE, errno.ENFILE) else 0)
                 continue
-            if self._open >= self._max_connections:
+            if self._open + Wire.live >= self._max_connections:  # a WebSocket has left its request
                 self._refuse(sock)
             else:
                 self._open += 1

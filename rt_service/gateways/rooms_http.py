@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from rt_service import runtime
 from rt_service.api import Answer, Api
 from rt_service.auth.policy import Policy
-from rt_service.core.errors import ERRORS, BadRequest, InvalidData, RtError, TooLarge
+from rt_service.core.errors import ERRORS, BadRequest, InvalidData, RtError, Timeout, TooLarge
 from rt_service.core.limits import TokenBucket
 from rt_service.core.model import Position
 from rt_service.core.ports import Clock, Receipt
@@ -20,6 +20,7 @@ from rt_service.verbs import Publish, convert
 
 ADDRESSES = 10_000  # whose rates are remembered; the one that was seen longest ago leaves
 BATCH = 1000
+BODY_S = 60.0
 PUBLISH_S = 30.0  # for a publication to be kept
 
 
@@ -180,12 +181,18 @@ class RoomsHttp:
         return said
 
     def _body(self) -> Any:
-        if (request.content_length or 0) > self._body_bytes:
+        if request.content_length is None:
+            raise BadRequest("say how long the body is: send Content-Length")
+        if request.content_length > self._body_bytes:
             raise TooLarge(f"a body is at most {self._body_bytes} bytes")
         if request.mimetype not in ("application/json", "application/merge-patch+json"):
             raise BadRequest("the body is JSON: send Content-Type: application/json")
         try:
-            return orjson.loads(request.get_data(cache=False))
+            with runtime.deadline(BODY_S):
+                body = request.get_data(cache=False)
+            return orjson.loads(body)
+        except TimeoutError:
+            raise Timeout(f"the body did not come within {BODY_S:g} s") from None
         except orjson.JSONDecodeError as error:
             raise InvalidData(f"the body is not JSON: {error}") from None
 

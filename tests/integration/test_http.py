@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.raw_ws import RawWebSocket
 from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
 from tests.support.waiting import eventually
@@ -116,3 +117,13 @@ def test_more_connections_than_may_be_are_told_to_come_back() -> None:
         assert (status, headers["retry-after"], json.loads(body)["error"]["code"]) == (503, "5", "unavailable")
         for sock in held:
             sock.close()
+
+
+@pytest.mark.parametrize("path", ["/socket.io/?EIO=4&transport=websocket", "/ws", "/echo"])
+def test_websockets_count_as_connections_as_long_as_they_are_open(path: str) -> None:
+    with Service("--set", "server.max_connections=3") as service:
+        held = [RawWebSocket(service.http, path) for _ in range(3)]
+        assert [ws.status for ws in held] == [101, 101, 101]
+        assert RawWebSocket(service.http, path).status == 503
+        held.pop().close()
+        eventually(lambda: service.get("/livez")[0] == 200)

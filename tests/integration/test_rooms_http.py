@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -112,6 +113,15 @@ def test_what_cannot_be_is_refused_with_the_fitting_status(
 def test_a_body_that_is_not_said_to_be_json_is_refused(service: Service) -> None:
     answer = ask(service, "POST", "/api/v1/rooms/chat/r/publications", b"{}", "text/plain")
     assert answer[0] == 400 and "Content-Type" in answer[1]["error"]["message"]
+
+
+def test_a_body_of_unknown_length_is_refused(service: Service) -> None:
+    connection = http.client.HTTPConnection(service.http.removeprefix("http://"), timeout=10)
+    headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+    connection.request("POST", "/api/v1/send", iter([b"{}"]), headers, encode_chunked=True)
+    reply = connection.getresponse()
+    assert reply.status == 400 and "Content-Length" in json.load(reply)["error"]["message"]
+    connection.close()
 
 
 def test_past_the_rate_an_address_is_told_when_to_try_again() -> None:

@@ -74,6 +74,7 @@ def test_who_it_is_may_be_said_first_and_not_later(service: Service) -> None:
         ('{"op":"join","ns":"/chat","room":"a b"}', "invalid_room"),
         ('{"op":7,"ns":"/chat"}', "bad_request"),
         (b"binary", "bad_request"),
+        ('{"op":"ping","ns":"/chat","ref":' + "[" * 300 + "]" * 300 + "}", "bad_request"),
     ],
 )
 def test_bad_input_is_answered_and_the_connection_lives_on(service: Service, text: Any, code: str) -> None:

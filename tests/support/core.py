@@ -19,6 +19,7 @@ from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
 from rt_service.metrics import Metrics
 from tests.support.clock import ManualClock
+from tests.support.verbs import Verbs
 
 NAMESPACES = ("/chat", "/game", "/iot")
 
@@ -72,7 +73,7 @@ class NowWaiter:
         return self._values[0]
 
 
-class Client:
+class Client(Verbs):
     """A session, spoken to as its client would."""
 
     def __init__(self, core: Core, session: Session, transport: ListTransport) -> None:
@@ -97,16 +98,6 @@ class Client:
         except TypeError:  # binary
             return answer
         return read
-
-    def ok(self, verb: str, **request: Any) -> dict[str, Any]:
-        answer = self.ask(verb, request)
-        assert answer["ok"], answer
-        return answer
-
-    def refused(self, verb: str, **request: Any) -> str:
-        answer = self.ask(verb, request)
-        assert not answer["ok"], answer
-        return str(answer["error"]["code"])
 
     @property
     def publications(self) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 import socketio
 from engineio.payload import Payload
 
+from tests.support.verbs import Verbs
 from tests.support.waiting import eventually
 
 Payload.max_decode_packets = 1000  # python-engineio's client refuses a poll that brings more than 16
@@ -23,7 +24,7 @@ def _keep_order(client: socketio.Client) -> None:
     client.eio._trigger_event = in_order
 
 
-class SocketIoClient:
+class SocketIoClient(Verbs):
     """One namespace of one connection. Leaving a `with` block disconnects."""
 
     def __init__(
@@ -58,16 +59,6 @@ class SocketIoClient:
     def ask(self, verb: str, request: Any = None) -> dict[str, Any]:
         answer: dict[str, Any] = self.client.call(verb, request, namespace=self.namespace, timeout=10)
         return answer
-
-    def ok(self, verb: str, **request: Any) -> dict[str, Any]:
-        answer = self.ask(verb, request)
-        assert answer["ok"], answer
-        return answer
-
-    def refused(self, verb: str, **request: Any) -> str:
-        answer = self.ask(verb, request)
-        assert not answer["ok"], answer
-        return str(answer["error"]["code"])
 
     @property
     def publications(self) -> list[dict[str, Any]]:

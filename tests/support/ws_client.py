@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.support.verbs import Verbs
 from tests.support.waiting import eventually
 
 
@@ -28,7 +29,7 @@ def _with_bytes(value: Any) -> Any:
     return [_with_bytes(one) for one in value] if isinstance(value, list) else value
 
 
-class WsClient:
+class WsClient(Verbs):
     """One namespace of one connection. Leaving a `with` block closes it."""
 
     def __init__(self, url: str, namespace: str = "/chat", user: str | None = None) -> None:
@@ -82,16 +83,6 @@ class WsClient:
         """The answer to a request; `ref` 0: to one without a ref, which only a refusal has."""
         eventually(lambda: ref in self._answers)
         return self._answers.pop(ref)
-
-    def ok(self, verb: str, **request: Any) -> dict[str, Any]:
-        answer = self.ask(verb, request)
-        assert answer["ok"], answer
-        return answer
-
-    def refused(self, verb: str, **request: Any) -> str:
-        answer = self.ask(verb, request)
-        assert not answer["ok"], answer
-        return str(answer["error"]["code"])
 
     @property
     def publications(self) -> list[dict[str, Any]]:

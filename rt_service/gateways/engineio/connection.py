@@ -14,12 +14,13 @@ from eventlet.event import Event
 from eventlet.hubs import get_hub
 
 from rt_service.gateways.engineio import frames, payload
+from rt_service.gateways.engineio.duplex import Duplex
 from rt_service.gateways.engineio.farewell import LINGER_S, Farewell
 from rt_service.gateways.engineio.frames import Message
 from rt_service.gateways.engineio.inbox import GONE_MESSAGE, Inbox
 from rt_service.gateways.engineio.outbox import Blocked, Closed, Outbox
 from rt_service.gateways.engineio.sender import Sender
-from rt_service.gateways.engineio.wire import GONE, Wire
+from rt_service.gateways.engineio.wire import Wire
 
 PING, NOOP, CLOSE = frames.text(b"2"), frames.text(b"6"), frames.text(b"1")
 
@@ -28,7 +29,7 @@ class PacketError(Exception):
     """What the client sent is no packet; the connection is closed."""
 
 
-class Connection(Sender, Inbox, engineio.socket.Socket):
+class Connection(Duplex, engineio.socket.Socket):
     def __init__(self, server: Any, sid: str) -> None:
         # The base class makes a queue and starts greenlets; nothing of that is needed.
         self.sid = sid
@@ -109,23 +110,8 @@ class Connection(Sender, Inbox, engineio.socket.Socket):
 
     # -- ending
 
-    def lost(self, code: int = GONE, reason: str = "") -> None:
-        """The WebSocket is gone, or broke its protocol; what came before is still handled."""
-        wire, self._wire = self._wire, None
-        if wire is None:
-            return
-        self.out.become(Closed)
-        self.out.clear()
-        if code == GONE:
-            wire.close()
-        else:
-            self.server.on_closed(self, "violation", reason)
-            Farewell(wire, frames.close(code, reason) if self._sent >= len(self._data) else b"", deaf=True)
-        if self._inbox is None:
-            self._inbox = []
-            self.server.loop.spawn(self._serve, [GONE_MESSAGE])
-        else:
-            self._inbox.append(GONE_MESSAGE)
+    def _broke(self, reason: str) -> None:
+        self.server.on_closed(self, "violation", reason)
 
     def ping_timed_out(self) -> None:
         """See `heartbeat.Patient`."""

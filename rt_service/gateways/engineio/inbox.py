@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 from typing import Any
 
@@ -9,6 +10,8 @@ import eventlet
 
 from rt_service.gateways.engineio.frames import Message
 from rt_service.gateways.engineio.wire import Wire
+
+log = logging.getLogger("rt_service.engineio")
 
 INBOX_BYTES = 1 << 20  # of messages that wait behind a handler; then reading pauses
 SLICE_S = 0.005  # one client's messages at a time, then the others get their turn
@@ -55,7 +58,10 @@ class Inbox:
         until = monotonic() + SLICE_S
         while messages:
             for message in messages:
-                self._handle(message)
+                try:
+                    self._handle(message)
+                except (Exception, eventlet.Timeout):  # or what comes after it would wait for ever
+                    log.exception("a message could not be handled")
                 if monotonic() > until:
                     eventlet.sleep(0)  # the others' turn
                     until = monotonic() + SLICE_S

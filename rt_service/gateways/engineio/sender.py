@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from rt_service.gateways.engineio import frames
 from rt_service.gateways.engineio.loop import WOULD_BLOCK, Loop
 from rt_service.gateways.engineio.outbox import Blocked, Outbox
-from rt_service.gateways.engineio.wire import Wire
+from rt_service.gateways.engineio.wire import GONE, Wire
 
 
 class Host(Protocol):
@@ -50,7 +50,7 @@ class Sender:
         else:
             self._unblock()
 
-    def lost(self, code: int = 1006, reason: str = "") -> None:
+    def lost(self, code: int = GONE, reason: str = "") -> None:
         """See `wire.Receiver`."""
         raise NotImplementedError
 

@@ -34,8 +34,11 @@ GONE = 1006
 class Wire:
     __slots__ = ("_fd", "_listener", "_reader", "_socket", "_writer", "closed", "deaf", "deflater", "receiver", "send")
 
+    live = 0  # of this process: sockets that are open
+
     def __init__(self, sock: Any, reader: Reader, deflater: frames.Deflater | None = None) -> None:
         """`sock` is a non-blocking socket of the operating system, after the handshake."""
+        Wire.live += 1
         self._socket = sock
         # (bytes) -> how many of them were taken. Raises one of WOULD_BLOCK, or OSError.
         self.send: Callable[[bytes | memoryview], int] = sock.send
@@ -88,6 +91,7 @@ class Wire:
             get_hub().remove(self._writer)
             self._writer = None
         self._fd = -1
+        Wire.live -= 1
         self.receiver = None
         self._socket.close()
         if self.closed is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from rt_service.gateways.engineio import frames
+from rt_service.gateways.engineio.duplex import Duplex
 from rt_service.gateways.engineio.farewell import Farewell
 from rt_service.gateways.engineio.frames import Message
 from rt_service.gateways.engineio.heartbeat import Heartbeats
@@ -13,7 +14,7 @@ from rt_service.gateways.engineio.inbox import GONE_MESSAGE, Inbox
 from rt_service.gateways.engineio.loop import Loop
 from rt_service.gateways.engineio.outbox import Closed
 from rt_service.gateways.engineio.sender import Sender
-from rt_service.gateways.engineio.wire import GONE, Wire
+from rt_service.gateways.engineio.wire import Wire
 
 _PING = frames.frame(frames.PING, b"")
 
@@ -39,7 +40,7 @@ class Host(Protocol):
         """It is over. May block."""
 
 
-class PlainConnection(Sender, Inbox):
+class PlainConnection(Duplex):
     def __init__(self, host: Host) -> None:
         Sender.__init__(self, host)
         Inbox.__init__(self)
@@ -84,23 +85,8 @@ class PlainConnection(Sender, Inbox):
         else:
             self._end(None)
 
-    def lost(self, code: int = GONE, reason: str = "") -> None:
-        """See `wire.Receiver`."""
-        wire, self._wire = self._wire, None
-        if wire is None:
-            return
-        self.out.become(Closed)
-        self.out.clear()
-        if code == GONE:
-            wire.close()
-        else:
-            self._host.broke(self, reason)
-            Farewell(wire, frames.close(code, reason) if self._sent >= len(self._data) else b"", deaf=True)
-        if self._inbox is None:
-            self._inbox = []
-            self._host.loop.spawn(self._serve, [GONE_MESSAGE])
-        else:
-            self._inbox.append(GONE_MESSAGE)
+    def _broke(self, reason: str) -> None:
+        self._host.broke(self, reason)
 
     def close(self, code: int = frames.NORMAL, reason: str = "") -> None:
         """What waits is still sent, then the close frame. May block in whoever is told."""

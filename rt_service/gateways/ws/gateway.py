@@ -19,6 +19,8 @@ from rt_service.gateways.engineio.loop import Loop
 from rt_service.gateways.ws.connection import Answered, PlainConnection
 from rt_service.metrics import Metrics
 
+REF_CHARACTERS = 128
+
 
 class JsonTransport:
     """How one session, a namespace of a connection, is spoken to."""
@@ -117,7 +119,7 @@ class WsGateway:
             if text is None:
                 raise BadRequest("requests are JSON text, not binary")
             request = self._parsed(text)
-            ref = request.pop("ref", None)
+            ref = _checked(request.pop("ref", None))
             self._do(connection, request, ref)
         except RtError as error:
             self._say(connection, ref, self._api.refusal(error))
@@ -212,6 +214,13 @@ class WsGateway:
         said = {"error": request["error"]} if "error" in request else request.get("data")
         if not session.transport.answer(str(request.get("id")), said):  # type: ignore[attr-defined]
             raise NotFound(f"no call {str(request.get('id'))[:64]!r} waits for an answer of yours")
+
+
+def _checked(ref: Any) -> Any:
+    """What comes back with an answer: short, since it is the client's and not looked at otherwise."""
+    if ref is None or type(ref) is int or (type(ref) is str and len(ref) <= REF_CHARACTERS):
+        return ref
+    raise BadRequest(f"`ref` is a whole number or a string of at most {REF_CHARACTERS} characters")
 
 
 def _base64(value: Any) -> Any:
