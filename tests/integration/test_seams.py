@@ -66,7 +66,7 @@ def test_paho_reads_through_methods_that_can_be_replaced() -> None:
 def test_an_applications_own_handlers_and_rooms_share_the_hubs_rooms() -> None:
     """`join_room` of Flask-SocketIO makes a session a member like the verb does: one membership table."""
     from rt_service.core.hub import Hub
-    from rt_service.gateways.socketio.manager import HubManager
+    from rt_service.gateways.socketio.client_manager import HubManager
     from tests.support.core import Core
 
     core = Core()

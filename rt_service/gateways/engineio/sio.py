@@ -12,8 +12,8 @@ from eventlet.event import Event
 from socketio import packet as sio
 
 from rt_service.gateways.engineio import packets
+from rt_service.gateways.engineio.client_manager import RoomManager
 from rt_service.gateways.engineio.connection import Connection, PacketError
-from rt_service.gateways.engineio.manager import RoomManager
 from rt_service.gateways.engineio.packets import Malformed, Packet
 from rt_service.gateways.engineio.server import Server as EngineServer
 

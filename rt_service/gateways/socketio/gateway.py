@@ -18,7 +18,7 @@ from rt_service.gateways.codecs import SocketIoWire
 from rt_service.gateways.engineio import SocketIO, packets
 from rt_service.gateways.engineio.connection import Connection
 from rt_service.gateways.engineio.packets import Packet
-from rt_service.gateways.socketio.manager import HubManager
+from rt_service.gateways.socketio.client_manager import HubManager
 from rt_service.gateways.socketio.transport import SocketIoTransport
 from rt_service.metrics import Metrics
 from rt_service.settings import Settings

@@ -8,7 +8,7 @@ from typing import Any
 from rt_service.core import names
 from rt_service.core.hub import Hub
 from rt_service.core.session import Session
-from rt_service.gateways.engineio.manager import Connections
+from rt_service.gateways.engineio.client_manager import Connections
 
 
 class HubManager(Connections):
