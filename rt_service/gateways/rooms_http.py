@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 from rt_service import runtime
 from rt_service.api import Answer, Api
 from rt_service.auth.policy import Policy
-from rt_service.core.errors import ERRORS, BadRequest, InvalidData, RtError, Timeout, TooLarge
+from rt_service.core.errors import ERRORS, BadRequest, InvalidData, RtError, Timeout, TooLarge, Unavailable
 from rt_service.core.limits import TokenBucket
 from rt_service.core.model import Position
 from rt_service.core.ports import Clock, Receipt
@@ -101,8 +101,11 @@ class RoomsHttp:
                 self._publish_one(session, room, one, lambda outcome, n=n: settle(n, outcome))
             except RtError as error:
                 settle(n, error)
-        if said:
-            over.wait(PUBLISH_S)
+        try:
+            if said:
+                over.wait(PUBLISH_S)
+        except TimeoutError:
+            raise Unavailable(f"not kept within {PUBLISH_S:g} s", retry_after_ms=1000) from None
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _publish_one(self, session: Session, room: str, said: Any, done: Any) -> None:

@@ -120,6 +120,27 @@ def test_a_qos_2_message_in_flight_is_sent_again_under_its_packet_id(service: Se
         assert device.nothing_waits()
 
 
+def test_a_qos_2_message_between_devices_is_handed_on_once_although_it_is_sent_again(service: Service) -> None:
+    with RawMqtt(service.mqtt) as reader, RawMqtt(service.mqtt) as sender:
+        reader.connect("reader", **PERSISTENT)
+        reader.subscribe("plain/topic", qos=1)
+        reader.close()
+        sender.connect("exact-sender", **PERSISTENT)
+        sender.send(Publish("plain/topic", b"1", 2, packet_id=9))
+        assert sender.expect(Acknowledgement).kind == Kind.PUBREC
+    killed(service)
+    with RawMqtt(service.mqtt) as sender:
+        sender.connect("exact-sender", **PERSISTENT)
+        sender.send(Publish("plain/topic", b"1", 2, packet_id=9, dup=True))
+        assert sender.expect(Acknowledgement).kind == Kind.PUBREC
+        sender.send(Acknowledgement(Kind.PUBREL, 9))
+        assert sender.expect(Acknowledgement).kind == Kind.PUBCOMP
+        sender.publish("plain/topic", b"2")
+    with MqttClient(service.mqtt, "reader", clean=False, expiry_s=300) as reader_again:
+        eventually(lambda: b"2" in reader_again.payloads("plain/topic"))
+        assert reader_again.payloads("plain/topic") == [b"1", b"2"]
+
+
 @pytest.mark.parametrize("qos", [1, 2])
 def test_a_message_that_a_device_sends_again_stands_in_the_room_once(service: Service, qos: int) -> None:
     message = Publish("devices/pump-1/events/count", b"1", qos, packet_id=7)

@@ -36,6 +36,7 @@ def test_a_member_that_comes_back_soon_was_never_gone() -> None:
     assert len(alice.ok("presence", room="r")["members"]) == 2
     again = core.client("bob")
     again.ok("join", room="r")
+    assert [m["sessions"] for m in alice.ok("presence", room="r")["members"]] == [1, 1]
     core.clock.advance(5)
     core.hub.sweep()
     assert actions(alice) == [("join", "bob")]
