@@ -26,7 +26,9 @@ from rt_service.devices.registry import Devices
 from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
 from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
+from rt_service.gateways.devices_http import DevicesHttp
 from rt_service.gateways.http import create_app
+from rt_service.gateways.http_requests import Requests
 from rt_service.gateways.listener import Listener
 from rt_service.gateways.mqtt.broker import BrokerBounds
 from rt_service.gateways.mqtt.gateway import MqttGateway
@@ -35,8 +37,10 @@ from rt_service.gateways.mqtt.handshake import ConnectionBounds
 from rt_service.gateways.mqtt.keeper import StoreKeeper
 from rt_service.gateways.mqtt.session import Forgetful
 from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
+from rt_service.gateways.operations import register
 from rt_service.gateways.origins import Origins
 from rt_service.gateways.rooms_http import RoomsHttp
+from rt_service.gateways.service_http import ServiceHttp
 from rt_service.gateways.socketio.gateway import SocketIoGateway
 from rt_service.gateways.ws.gateway import Echo, WsGateway
 from rt_service.gateways.ws.upgrade import PlainWebSockets
@@ -82,11 +86,14 @@ class Service:
         self.api.devices = self.bridge or self.mqtt
         self.collector = GarbageCollector(lambda: metrics.publications.total + metrics.mqtt_messages.total)
         self.lag = runtime.LagMeter(lambda seconds: metrics.loop_lag_seconds.observe("", seconds))
-        origins = Origins(settings.server.cors_allowed_origins)
-        self.app = create_app(metrics, self.dead_letters, self.devices, self._checks())
+        origins = Origins(settings.server.cors_allowed_origins, metrics)
+        self.app = create_app(self.api, origins, settings.server.namespaces)
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
-        rooms_http = RoomsHttp(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
-        self.app.register_blueprint(rooms_http.blueprint())
+        requests = Requests(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
+        register(
+            self.app, RoomsHttp(self.api, requests), DevicesHttp(requests, self.devices),
+            ServiceHttp(metrics, self.dead_letters, self._checks()),
+        )  # fmt: skip
         eio = self.socketio.socketio.server.eio
         self.ws = WsGateway(
             self.hub, self.api, metrics, settings.server.namespaces, eio.loop, eio.heartbeats, limits.waiting_bytes,

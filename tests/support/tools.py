@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -23,6 +24,12 @@ def need(program: str) -> str:
     if found is None:
         _missing(f"{program} is not installed: {HELP.get(program, '')}")
     return str(found)
+
+
+def need_package(name: str) -> None:
+    """Go on if the Python package is there, one of requirements-dev.txt; else the test ends here."""
+    if importlib.util.find_spec(name) is None:
+        _missing(f"{name} is not installed: pip install -r requirements-dev.txt")
 
 
 def need_node_packages() -> str:
