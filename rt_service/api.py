@@ -26,9 +26,9 @@ from rt_service.core.errors import (
     TooManyRequests,
     Unavailable,
 )
-from rt_service.core.hub import Hub
+from rt_service.core.hub import Hub, Joined
 from rt_service.core.limits import TokenBucket
-from rt_service.core.model import Identity, Publication, PublicationClass, Token
+from rt_service.core.model import Identity, Position, Publication, PublicationClass, Token
 from rt_service.core.ports import Clock, DeviceLink, Kept, Receipt, Transport
 from rt_service.core.session import Session
 from rt_service.devices.calls import Calls
@@ -190,6 +190,10 @@ class Api:
         found = (p for p in self._hub.latest(namespace, room) if p.key == key)
         return any(p.encoded == encoding.encode(data) for p in found)
 
+    def follow(self, session: Session, room: Any, since: Position | None) -> Joined:
+        """Join a room; what is published from now on is held until `Hub.release`. Raises RtError, see `Hub.join`."""
+        return self._hub.join(session, self._room(session, "join", room), since)
+
     def made(self, session: Session, asked: verbs.Publish) -> Publication:
         """What a session publishes, checked, for `keep`. Raises RtError where it may not."""
         publication = self._publication(
@@ -219,8 +223,7 @@ class Api:
         return run(session, verbs.convert(verb, {} if request is None else request, kind), finish)
 
     def _join(self, session: Session, asked: verbs.Join, reply: Reply) -> Answer:
-        room = self._room(session, "join", asked.room)
-        joined = self._hub.join(session, room, asked.since.position() if asked.since else None)
+        joined = self.follow(session, asked.room, asked.since.position() if asked.since else None)
         return {
             "epoch": joined.page.epoch,
             "offset": joined.page.offset,

@@ -36,8 +36,10 @@ from rt_service.gateways.mqtt.keeper import StoreKeeper
 from rt_service.gateways.mqtt.session import Forgetful
 from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
 from rt_service.gateways.origins import Origins
+from rt_service.gateways.polls import Polls
 from rt_service.gateways.rooms_http import RoomsHttp
 from rt_service.gateways.socketio.gateway import SocketIoGateway
+from rt_service.gateways.streams.gateway import Streams
 from rt_service.gateways.ws.gateway import Echo, WsGateway
 from rt_service.gateways.ws.upgrade import PlainWebSockets
 from rt_service.metrics import Metrics
@@ -85,9 +87,14 @@ class Service:
         origins = Origins(settings.server.cors_allowed_origins)
         self.app = create_app(metrics, self.dead_letters, self.devices, self._checks())
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
-        rooms_http = RoomsHttp(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
+        self.polls = Polls(self.hub, metrics)
+        rooms_http = RoomsHttp(
+            self.api, policy, clock, self.polls, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst
+        )
         self.app.register_blueprint(rooms_http.blueprint())
         eio = self.socketio.socketio.server.eio
+        self.streams = Streams(self.hub, self.api, metrics, eio.loop, limits.waiting_bytes, origins.headers)
+        self.app.register_blueprint(self.streams.blueprint())
         self.ws = WsGateway(
             self.hub, self.api, metrics, settings.server.namespaces, eio.loop, eio.heartbeats, limits.waiting_bytes,
             limits.join_first_s,
@@ -170,6 +177,7 @@ class Service:
         self._listener.start()
         self._sweeper = runtime.every(SWEEP_S, lambda: self.engine.sweep(self.hub.in_use))
         self._presence_sweeper = runtime.every(PRESENCE_SWEEP_S, self._sweep_presence)
+        self.streams.start()
         self.lag.start()
         self.collector.start()
         self._log.info("started", http=self.http_url, mqtt=self.mqtt_url or None, engine=self.settings.engine.url)
@@ -205,15 +213,17 @@ class Service:
             self._listener.stop()
         if self.mqtt:
             self.mqtt.stop_listening()
+        self.polls.stop()
         self._close_sessions(drain_s * 0.7)
+        ways = (self.socketio, self.ws, self.streams)
         flush_until = min(until - 0.2 * drain_s, clock.monotonic() + FLUSH_MOST_S)
-        while clock.monotonic() < flush_until and not (self.socketio.flushed and self.ws.flushed):
+        while clock.monotonic() < flush_until and not all(way.flushed for way in ways):
             runtime.sleep(0.01)
         if self.bridge:
             self.bridge.stop(min(2.0, 0.2 * drain_s))
         if self.mqtt:
             self.mqtt.stop()
-        for timer in (self._sweeper, self._presence_sweeper, self.lag, self.collector):
+        for timer in (self._sweeper, self._presence_sweeper, self.streams, self.lag, self.collector):
             if timer:
                 timer.stop()
         runtime.sleep(0.05)  # last words are written by greenlets that run now

@@ -21,6 +21,12 @@ class Origins:
         own = f"{environ.get('wsgi.url_scheme', 'http')}://{environ.get('HTTP_HOST', '')}"
         return origin == own or _is_local(origin)
 
+    def headers(self, origin: str | None, environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """What lets a page of `origin` read the answer."""
+        if not origin or not self(origin, environ):
+            return []
+        return [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
+
 
 def _is_local(origin: str) -> bool:
     try:

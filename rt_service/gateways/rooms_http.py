@@ -11,24 +11,29 @@ from flask import Blueprint, Response, request
 from rt_service import runtime
 from rt_service.api import Answer, Api
 from rt_service.auth.policy import Policy
+from rt_service.core import names
 from rt_service.core.errors import ERRORS, BadRequest, InvalidData, RtError, Timeout, TooLarge, Unavailable
 from rt_service.core.limits import TokenBucket
-from rt_service.core.model import Position
 from rt_service.core.ports import Clock, Receipt
 from rt_service.core.session import Session
+from rt_service.gateways.polls import Polls
+from rt_service.gateways.positions import position
 from rt_service.verbs import Publish, convert
 
 ADDRESSES = 10_000  # whose rates are remembered; the one that was seen longest ago leaves
 BATCH = 1000
 BODY_S = 60.0
+WAIT_S = 60.0  # the most that a request waits for something new
 PUBLISH_S = 30.0  # for a publication to be kept
 
 
 class RoomsHttp:
     def __init__(
-        self, api: Api, policy: Policy, clock: Clock, body_bytes: int, publishes_per_s: float, publish_burst: int
-    ) -> None:
+        self, api: Api, policy: Policy, clock: Clock, polls: Polls, body_bytes: int, publishes_per_s: float,
+        publish_burst: int,
+    ) -> None:  # fmt: skip
         self._api = api
+        self._polls = polls
         self._policy = policy
         self._clock = clock
         self._body_bytes = body_bytes
@@ -60,8 +65,19 @@ class RoomsHttp:
         if "limit" in request.args:
             asked["limit"] = _number("limit")
         if "since" in request.args:
-            asked["since"] = _position(request.args["since"])._asdict()
-        return self._answer(ns, "history", asked)
+            asked["since"] = position(request.args["since"], "since")._asdict()
+        if "wait" not in request.args:
+            return self._answer(ns, "history", asked)
+        return self._when_there(ns, asked, _seconds("wait"))
+
+    def _when_there(self, ns: str, asked: dict[str, Any], seconds: float) -> Response:
+        """Long polling: the history, once there is something in it."""
+        with self._polls.open(self._session(ns), names.room_name(asked["room"])) as poll:
+            answer = self._asked(ns, "history", asked)
+            if not answer["publications"]:
+                poll.wait(seconds, request.environ)
+                answer = self._asked(ns, "history", asked)
+        return _json(answer)
 
     def members(self, ns: str, room: str) -> Response:
         return self._answer(ns, "presence", {"room": room})
@@ -145,6 +161,9 @@ class RoomsHttp:
     # -- every request
 
     def _answer(self, ns: str, verb: str, asked: dict[str, Any]) -> Response:
+        return _json(self._asked(ns, verb, asked))
+
+    def _asked(self, ns: str, verb: str, asked: dict[str, Any]) -> dict[str, Any]:
         answers: list[Answer] = []
         there = runtime.Waiter()
 
@@ -156,7 +175,7 @@ class RoomsHttp:
         there.wait(None)
         answer = answers[0]
         if answer["ok"]:
-            return _json({name: value for name, value in answer.items() if name != "ok"})
+            return {name: value for name, value in answer.items() if name != "ok"}
         error = answer["error"]
         raise ERRORS[error["code"]](error["message"], retry_after_ms=error.get("retry_after_ms"))
 
@@ -217,11 +236,14 @@ def _number(name: str) -> int:
         raise BadRequest(f"{name} is a whole number") from None
 
 
-def _position(text: str) -> Position:
-    epoch, colon, offset = text.rpartition(":")
-    if not colon or not offset.isdigit() or len(offset) > 15:
-        raise BadRequest("since is a position: epoch:offset")
-    return Position(epoch, int(offset))
+def _seconds(name: str) -> float:
+    try:
+        seconds = float(request.args[name])
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= WAIT_S:
+        raise BadRequest(f"{name} is 0 to {WAIT_S:g} seconds")
+    return seconds
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -30,6 +30,7 @@ class HttpProtocol(eventlet.wsgi.HttpProtocol):
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         environ[DETACH] = self.detach
+        environ["SERVER_PROTOCOL"] = self.request_version  # eventlet says HTTP/1.0 whatever was asked
         return environ
 
     def _read_request_line(self) -> bytes:
