@@ -107,9 +107,11 @@ class Service:
             self.app.wsgi_app = MqttOverWebSocket(  # type: ignore[method-assign]
                 self.app.wsgi_app, self.mqtt, origins, settings.mqtt.packet_bytes
             )
+        self.timers: list[Callable[[], runtime.Timer]] = []  # an application's, started with everything else
         self.http_url = self.mqtt_url = ""
         self._log = log.get("service")
         self._listener: Listener | None = None
+        self._running: list[runtime.Timer] = []
         self._sweeper: runtime.Timer | None = None
         self._presence_sweeper: runtime.Timer | None = None
 
@@ -177,6 +179,7 @@ class Service:
         self._listener.start()
         self._sweeper = runtime.every(SWEEP_S, lambda: self.engine.sweep(self.hub.in_use))
         self._presence_sweeper = runtime.every(PRESENCE_SWEEP_S, self._sweep_presence)
+        self._running = [start() for start in self.timers]
         self.streams.start()
         self.lag.start()
         self.collector.start()
@@ -223,7 +226,7 @@ class Service:
             self.bridge.stop(min(2.0, 0.2 * drain_s))
         if self.mqtt:
             self.mqtt.stop()
-        for timer in (self._sweeper, self._presence_sweeper, self.streams, self.lag, self.collector):
+        for timer in (self._sweeper, self._presence_sweeper, self.streams, self.lag, self.collector, *self._running):
             if timer:
                 timer.stop()
         runtime.sleep(0.05)  # last words are written by greenlets that run now

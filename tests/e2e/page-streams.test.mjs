@@ -1,5 +1,6 @@
 // A page with nothing but what browsers bring along: EventSource, and fetch with a stream of lines.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import { Service, eventually } from "./service.mjs";
@@ -48,6 +49,19 @@ test("an EventSource misses nothing over a restart of the service", async () => 
   assert.deepEqual(await page.evaluate(() => window.other), ["closing"]);
   await page.evaluate(() => window.source.close());
   await service.start();
+});
+
+test("the page in docs/protocol.md shows what is said", async () => {
+  const documents = readFileSync(new URL("../../docs/protocol.md", import.meta.url), "utf8");
+  const [, example] = /```html\n([^]*?)```/.exec(documents);
+  const body = `<!doctype html><body>${example.replaceAll("http://127.0.0.1:5000", service.http)}`;
+  const shown = await browser.newPage();
+  await shown.route("**/example.html", (route) => route.fulfill({ contentType: "text/html", body }));
+  await shown.goto(`${service.http}/example.html`);
+  await eventually(async () => {
+    await publish("lobby", { text: "over EventSource" }); // when it has begun to listen cannot be seen
+    return (await shown.locator("body").innerText()).includes("over EventSource");
+  });
 });
 
 test("fetch reads a room line by line, and goes on from where it was", async () => {

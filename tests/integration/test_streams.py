@@ -184,6 +184,16 @@ def test_a_request_that_waits_is_nobody_and_answered_when_something_is_said(serv
         waiting.join(10)
         assert time.monotonic() - began < 5 and [p["data"] for p in answers[0][1]["publications"]] == [1]
         assert service.metric("rt_polls") == 0
+        before = service.metric("rt_deliveries_total", namespace="/chat")
+        page.ok("publish", room="poll", event="say", data=2)
+        assert service.metric("rt_deliveries_total", namespace="/chat") == before + 1  # to the page alone
+
+
+def test_what_is_there_already_is_answered_at_once(service: Service) -> None:
+    kept = publish(service, "ready", 1)
+    began = time.monotonic()
+    _, answer = service.get(f"/api/v1/rooms/chat/ready/publications?since={kept['epoch']}:0&wait=30")
+    assert [p["data"] for p in answer["publications"]] == [1] and time.monotonic() - began < 5
 
 
 def test_a_request_that_waits_for_nothing_is_answered_when_its_time_is_over(service: Service) -> None:
