@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -240,3 +241,35 @@ def test_a_room_with_something_left_does_not_begin_again(bench: Bench) -> None:
 
 def test_a_new_engine_is_healthy(bench: Bench) -> None:
     assert bench.engine.healthy() is None
+
+
+def test_on_a_full_disk_nothing_overtakes_what_is_still_to_be_refused(tmp_path: Path) -> None:
+    """Whoever is told may let others run, and those may publish what comes behind in the same room."""
+    clock = ManualClock()
+    engine = SqliteEngine(Database(tmp_path), clock, BOUNDS, {})
+    engine.start(lambda publication: None)
+    outcomes: dict[int, Receipt | RtError] = {}
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def publish(n: int, told: Callable[[], None] = lambda: None) -> None:
+        def done(outcome: Receipt | RtError) -> None:
+            outcomes[n] = outcome
+            told()
+
+        engine.publish(Publication("/chat", "lobby", "say", n, ALICE, f"id-{n}", clock.ms()), done)
+
+    def meanwhile() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)  # there is room again
+        publish(3)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, unlimited[1]))
+    try:
+        publish(1, meanwhile)
+        publish(2)
+        until = time.monotonic() + 10
+        while len(outcomes) < 3 and time.monotonic() < until:
+            runtime.sleep(0.01)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert all(isinstance(outcome, RtError) for outcome in outcomes.values()) and len(outcomes) == 3
+    engine.stop()
