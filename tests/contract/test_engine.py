@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -243,13 +243,13 @@ def test_a_new_engine_is_healthy(bench: Bench) -> None:
     assert bench.engine.healthy() is None
 
 
-def test_on_a_full_disk_nothing_overtakes_what_is_still_to_be_refused(tmp_path: Path) -> None:
+def test_nothing_overtakes_what_could_not_be_written_and_is_still_to_be_refused(tmp_path: Path) -> None:
     """Whoever is told may let others run, and those may publish what comes behind in the same room."""
     clock = ManualClock()
     engine = SqliteEngine(Database(tmp_path), clock, BOUNDS, {})
     engine.start(lambda publication: None)
     outcomes: dict[int, Receipt | RtError] = {}
-    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    other = sqlite3.connect(next(tmp_path.glob("*.sqlite3")), isolation_level=None)
 
     def publish(n: int, told: Callable[[], None] = lambda: None) -> None:
         def done(outcome: Receipt | RtError) -> None:
@@ -259,17 +259,15 @@ def test_on_a_full_disk_nothing_overtakes_what_is_still_to_be_refused(tmp_path: 
         engine.publish(Publication("/chat", "lobby", "say", n, ALICE, f"id-{n}", clock.ms()), done)
 
     def meanwhile() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)  # there is room again
+        other.execute("ROLLBACK")  # it could be written again
         publish(3)
 
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, unlimited[1]))
-    try:
-        publish(1, meanwhile)
-        publish(2)
-        until = time.monotonic() + 10
-        while len(outcomes) < 3 and time.monotonic() < until:
-            runtime.sleep(0.01)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    other.execute("BEGIN IMMEDIATE")  # the file is somebody else's: what is written fails
+    publish(1, meanwhile)
+    publish(2)
+    until = time.monotonic() + 10
+    while len(outcomes) < 3 and time.monotonic() < until:
+        runtime.sleep(0.01)
+    other.close()
     assert all(isinstance(outcome, RtError) for outcome in outcomes.values()) and len(outcomes) == 3
     engine.stop()
