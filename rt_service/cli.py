@@ -78,6 +78,7 @@ def serve(
     mqtt_url: Annotated[str | None, typer.Option(help="an outside broker; then no embedded one is run")] = None,
     engine: Annotated[str | None, typer.Option(help="where publications are kept (memory)")] = None,
     data_dir: Annotated[str | None, typer.Option(help="folder for what is kept on disk (var)")] = None,
+    app: Annotated[str | None, typer.Option(help="MODULE:FUNCTION of your own, called with the service")] = None,
     config: ConfigFile = None,
     simulate: Annotated[int | None, typer.Option(help="simulated devices to start along")] = None,
     set: Set = None,
@@ -91,6 +92,7 @@ def serve(
         "bridge.url": mqtt_url,
         "engine.url": engine,
         "server.data_dir": data_dir,
+        "server.app": app,
         "simulate.devices": simulate,
     }
     overrides = {**_assignments(set), **{name: value for name, value in flags.items() if value is not None}}
@@ -100,12 +102,15 @@ def serve(
 
 
 def _serve(effective: Settings, ready_file: Path | None) -> None:
+    from rt_service.application import run_setup
     from rt_service.service import Service  # what is slow to import is not needed for the other commands
 
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)  # of an earlier run: whoever waits for it must not find the old address
     signals = runtime.Signals(signal.SIGTERM, signal.SIGINT)  # from now on they are waited for, not lost
     service = Service(effective)
+    if effective.server.app:
+        run_setup(effective.server.app, service)
     service.start()
     simulator = _start_simulator(effective.simulate.devices, service.mqtt_url)
     _print_banner(effective, service.http_url, service.mqtt_url, embedded=service.mqtt is not None)

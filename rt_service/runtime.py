@@ -259,6 +259,17 @@ def answered_elsewhere() -> None:
     eventlet.wsgi.WSGI_LOCAL.already_handled = True
 
 
+def hung_up(environ: dict[str, Any]) -> bool:
+    """Whether the client of a WSGI request has closed its connection; nothing is read of what it sent."""
+    sock = environ["eventlet.input"].get_socket()
+    try:
+        return getattr(sock, "fd", sock).recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 def socket_of(environ: dict[str, Any]) -> Any:
     """The socket of a WSGI request, for a handler that answers on it by itself and returns when it is done with it."""
     answered_elsewhere()

@@ -39,9 +39,11 @@ from rt_service.gateways.mqtt.session import Forgetful
 from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
 from rt_service.gateways.operations import register
 from rt_service.gateways.origins import Origins
+from rt_service.gateways.polls import Polls
 from rt_service.gateways.rooms_http import RoomsHttp
 from rt_service.gateways.service_http import ServiceHttp
 from rt_service.gateways.socketio.gateway import SocketIoGateway
+from rt_service.gateways.streams.gateway import Streams
 from rt_service.gateways.ws.gateway import Echo, WsGateway
 from rt_service.gateways.ws.upgrade import PlainWebSockets
 from rt_service.metrics import Metrics
@@ -89,12 +91,14 @@ class Service:
         origins = Origins(settings.server.cors_allowed_origins, metrics)
         self.app = create_app(self.api, origins, settings.server.namespaces)
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
+        self.polls = Polls(self.hub, metrics)
         requests = Requests(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
+        eio = self.socketio.socketio.server.eio
+        self.streams = Streams(self.hub, self.api, metrics, eio.loop, limits.waiting_bytes, origins.headers)
         register(
-            self.app, RoomsHttp(self.api, requests), DevicesHttp(requests, self.devices),
+            self.app, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
             ServiceHttp(metrics, self.dead_letters, self._checks()),
         )  # fmt: skip
-        eio = self.socketio.socketio.server.eio
         self.ws = WsGateway(
             self.hub, self.api, metrics, settings.server.namespaces, eio.loop, eio.heartbeats, limits.waiting_bytes,
             limits.join_first_s,
@@ -107,9 +111,11 @@ class Service:
             self.app.wsgi_app = MqttOverWebSocket(  # type: ignore[method-assign]
                 self.app.wsgi_app, self.mqtt, origins, settings.mqtt.packet_bytes
             )
+        self.timers: list[Callable[[], runtime.Timer]] = []  # an application's, started with everything else
         self.http_url = self.mqtt_url = ""
         self._log = log.get("service")
         self._listener: Listener | None = None
+        self._running: list[runtime.Timer] = []
         self._sweeper: runtime.Timer | None = None
         self._presence_sweeper: runtime.Timer | None = None
 
@@ -177,6 +183,8 @@ class Service:
         self._listener.start()
         self._sweeper = runtime.every(SWEEP_S, lambda: self.engine.sweep(self.hub.in_use))
         self._presence_sweeper = runtime.every(PRESENCE_SWEEP_S, self._sweep_presence)
+        self._running = [start() for start in self.timers]
+        self.streams.start()
         self.lag.start()
         self.collector.start()
         self._log.info("started", http=self.http_url, mqtt=self.mqtt_url or None, engine=self.settings.engine.url)
@@ -212,15 +220,17 @@ class Service:
             self._listener.stop()
         if self.mqtt:
             self.mqtt.stop_listening()
+        self.polls.stop()
         self._close_sessions(drain_s * 0.7)
+        ways = (self.socketio, self.ws, self.streams)
         flush_until = min(until - 0.2 * drain_s, clock.monotonic() + FLUSH_MOST_S)
-        while clock.monotonic() < flush_until and not (self.socketio.flushed and self.ws.flushed):
+        while clock.monotonic() < flush_until and not all(way.flushed for way in ways):
             runtime.sleep(0.01)
         if self.bridge:
             self.bridge.stop(min(2.0, 0.2 * drain_s))
         if self.mqtt:
             self.mqtt.stop()
-        for timer in (self._sweeper, self._presence_sweeper, self.lag, self.collector):
+        for timer in (self._sweeper, self._presence_sweeper, self.streams, self.lag, self.collector, *self._running):
             if timer:
                 timer.stop()
         runtime.sleep(0.05)  # last words are written by greenlets that run now

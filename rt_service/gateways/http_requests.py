@@ -11,12 +11,13 @@ import orjson
 from flask import Response, request
 
 from rt_service import runtime
-from rt_service.api import Answer, Api
+from rt_service.api import Api
 from rt_service.auth.policy import Policy
 from rt_service.core.errors import ERRORS, BadRequest, InvalidData, Timeout, TooLarge
 from rt_service.core.limits import TokenBucket
 from rt_service.core.ports import Clock
 from rt_service.core.session import Session
+from rt_service.gateways import asked
 from rt_service.gateways.engineio import http
 from rt_service.gateways.engineio.request import BrokenBody
 from rt_service.gateways.operations import JSON, PATCH
@@ -49,18 +50,9 @@ class Requests:
         self._rate = (publishes_per_s, publish_burst)
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
-    def ask(self, ns: str, verb: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, ns: str, verb: str, question: dict[str, Any]) -> dict[str, Any]:
         """What a verb answers, for whoever sent this request. Raises Refused, RtError."""
-        answers: list[Answer] = []
-        there = runtime.Waiter()
-
-        def reply(answer: Answer) -> None:
-            answers.append(answer)
-            there.resolve()
-
-        self._api.answer(self.session(ns), verb, asked, reply)
-        there.wait(None)
-        answer = answers[0]
+        answer = asked.answer(self._api, self.session(ns), verb, question)
         if not answer.pop("ok"):
             raise Refused(answer["error"])
         return answer

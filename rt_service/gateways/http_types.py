@@ -10,8 +10,9 @@ from rt_service import verbs
 from rt_service.core import names
 from rt_service.core.errors import ERRORS
 from rt_service.core.model import KINDS
+from rt_service.gateways.positions import EPOCH_CHARACTERS, OFFSET_DIGITS
 
-_POSITION = {"type": "string", "pattern": "^.+:[0-9]{1,15}$"}
+_POSITION = {"type": "string", "pattern": f"^[A-Za-z0-9]{{1,{EPOCH_CHARACTERS}}}:[0-9]{{1,{OFFSET_DIGITS}}}$"}
 
 User = Annotated[
     str,

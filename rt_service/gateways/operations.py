@@ -67,7 +67,6 @@ class Operation:
     media: tuple[str, ...] = (JSON,)  # of the body
     examples: Mapping[str, Any] = field(default_factory=dict)  # of bodies, by name
     answer_headers: Mapping[str, str] = field(default_factory=dict)
-    routed: bool = True  # False: answered in front of Flask
 
     @property
     def rule(self) -> str:
@@ -109,7 +108,7 @@ OPERATIONS = (
     Operation(
         "stream", "GET", f"{ROOM}/stream", "Rooms", "Publications as they come, as events or as lines of JSON",
         {200: {"text/event-stream": str, "application/x-ndjson": types.Publication}}, RATE,
-        query=types.StreamQuery, headers=types.Streaming, routed=False,
+        query=types.StreamQuery, headers=types.Streaming,
         answer_headers={
             "Stream-Position": "`epoch:offset` where the stream begins",
             "Stream-Recovered": "whether everything after `since` is in it",
@@ -166,6 +165,5 @@ OPERATIONS = (
 def register(app: Flask, *hosts: object) -> None:
     """Route every operation to the method of its id, which one of `hosts` has."""
     for operation in OPERATIONS:
-        if operation.routed:
-            (view,) = (getattr(host, operation.id) for host in hosts if hasattr(host, operation.id))
-            app.add_url_rule(operation.rule, operation.id, view, methods=[operation.method])
+        (view,) = (getattr(host, operation.id) for host in hosts if hasattr(host, operation.id))
+        app.add_url_rule(operation.rule, operation.id, view, methods=[operation.method])

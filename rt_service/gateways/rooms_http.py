@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from msgspec import UNSET
 
 from rt_service import runtime
 from rt_service.api import Api
 from rt_service.core import names
 from rt_service.core.errors import BadRequest, RtError, TooLarge, Unavailable
-from rt_service.core.model import Position
 from rt_service.core.ports import Receipt
 from rt_service.core.session import Session
 from rt_service.gateways import http_types as types
 from rt_service.gateways.http_requests import Requests, json, query, tagged
 from rt_service.gateways.operations import BATCH
+from rt_service.gateways.polls import Polls
+from rt_service.gateways.positions import position
 from rt_service.verbs import Publish, convert
 
 PUBLISH_S = 30.0  # for a publication to be kept
@@ -25,9 +26,10 @@ Outcome = dict[str, Any] | RtError
 
 
 class RoomsHttp:
-    def __init__(self, api: Api, requests: Requests) -> None:
+    def __init__(self, api: Api, requests: Requests, polls: Polls) -> None:
         self._api = api
         self._requests = requests
+        self._polls = polls
 
     # -- rooms
 
@@ -38,8 +40,19 @@ class RoomsHttp:
         said = query(types.HistoryQuery)
         asked: dict[str, Any] = {"room": room, "limit": said.limit, "reverse": said.reverse}
         if said.since is not UNSET:
-            asked["since"] = position(said.since)._asdict()
+            asked["since"] = position(said.since, "since")._asdict()
+        if said.wait:
+            return tagged(json(self._when_there(ns, asked, said.wait)))
         return tagged(json(self._requests.ask(ns, "history", asked)))
+
+    def _when_there(self, ns: str, asked: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Long polling: the history, once there is something in it."""
+        with self._polls.open(self._requests.session(ns), names.room_name(asked["room"])) as poll:
+            answer = self._requests.ask(ns, "history", asked)
+            if not answer["publications"]:
+                poll.wait(seconds, request.environ)
+                answer = self._requests.ask(ns, "history", asked)
+        return answer
 
     def members(self, ns: str, room: str) -> Response:
         return json(self._requests.ask(ns, "presence", {"room": room}))
@@ -121,11 +134,3 @@ def _namespace(said: dict[str, Any]) -> str:
     if not isinstance(namespace, str):
         raise BadRequest("`ns` names the namespace, such as chat")
     return namespace.removeprefix("/")
-
-
-def position(text: str) -> Position:
-    """What `epoch:offset` stands for. Raises BadRequest."""
-    epoch, colon, offset = text.rpartition(":")
-    if not colon or not (offset.isascii() and offset.isdigit()) or len(offset) > 15:
-        raise BadRequest("since is a position: epoch:offset")
-    return Position(epoch, int(offset))

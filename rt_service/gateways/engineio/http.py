@@ -123,6 +123,7 @@ class HttpProtocol(eventlet.wsgi.HttpProtocol):
         environ: dict[str, Any] = super().get_environ()
         environ["wsgi.input"] = environ["eventlet.input"] = request.Body(environ["eventlet.input"], self._end)
         environ[DETACH] = self.detach
+        environ["SERVER_PROTOCOL"] = self.request_version  # eventlet says HTTP/1.0 whatever was asked
         return environ
 
     def _end(self) -> None:
