@@ -168,7 +168,8 @@ class RoomsHttp:
         return Session("http", namespace, who.identity, _NOWHERE, self._bucket())
 
     def _bucket(self) -> TokenBucket:
-        address = request.remote_addr or ""
+        # Many users may come from one address: the gRPC process, a proxy.
+        address = f"{request.remote_addr} {request.args.get('user', '')}"
         bucket = self._buckets.pop(address, None)
         if bucket is None:
             if len(self._buckets) >= ADDRESSES:

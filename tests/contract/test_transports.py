@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.support.core import Core
+from tests.support.grpc_client import GrpcClient
 from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
 from tests.support.waiting import eventually
@@ -38,16 +39,24 @@ class AnyClient(Protocol):
 Connect = Callable[[str], AnyClient]
 
 
-@pytest.fixture(params=["in process", "Socket.IO over WebSocket", "Socket.IO over polling", "plain WebSocket"])
+@pytest.fixture(scope="module")
+def service_with_grpc() -> Iterator[Service]:
+    with Service("--grpc-port", "0") as running:
+        yield running
+
+
+@pytest.fixture(params=["in process", "Socket.IO over WebSocket", "Socket.IO over polling", "plain WebSocket", "gRPC"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     if request.param == "in process":
         yield Core().client
         return
-    service: Service = request.getfixturevalue("service")
+    service: Service = request.getfixturevalue("service_with_grpc" if request.param == "gRPC" else "service")
     transport = "polling" if request.param.endswith("polling") else "websocket"
     with ExitStack() as stack:
 
         def connect(user: str) -> AnyClient:
+            if request.param == "gRPC":
+                return stack.enter_context(GrpcClient(service.grpc, user=user))
             if request.param == "plain WebSocket":
                 return stack.enter_context(WsClient(service.http, user=user))
             return stack.enter_context(SocketIoClient(service.http, user=user, transport=transport))

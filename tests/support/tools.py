@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -31,6 +32,11 @@ def need_node_packages() -> str:
     if not (E2E / "node_modules").is_dir():
         _missing("the packages of tests/e2e are not installed: npm --prefix tests/e2e ci --ignore-scripts")
     return node
+
+
+def need_module(name: str, install: str) -> None:
+    if importlib.util.find_spec(name) is None:
+        _missing(f"{name} is not installed: {install}")
 
 
 def _missing(message: str) -> None:
