@@ -168,6 +168,7 @@ class Service:
         """Listen, and start everything. Raises SettingsError when a port cannot be had."""
         server, mqtt = self.settings.server, self.settings.mqtt
         open_files()
+        runtime.start_threads()
         http_socket = front.listen("server", server.host, server.port, server.backlog)
         mqtt_socket = front.listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
         if self.grpc:  # only its process listens, but one that cannot is to be known before anything starts

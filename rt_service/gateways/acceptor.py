@@ -89,24 +89,25 @@ class Acceptor:
     # -- where accepting fails
 
     def _failed(self, listener: socket.socket, error: OSError) -> None:
-        shed = error.errno in NOTHING_LEFT and self._shed(listener)
-        if error.errno in NOTHING_LEFT:
-            self._metrics.refused.labels("descriptors").inc()
         self._log.info("accept_failed", port=self._name, error=error.strerror)
-        runtime.sleep(0 if shed or error.errno not in NOTHING_LEFT else NOTHING_LEFT_S)
-
-    def _shed(self, listener: socket.socket) -> bool:
-        """Close one that waits: with its descriptor gone nobody would ever answer it. Whether there was a spare."""
-        if self._spare is None:
+        if error.errno not in NOTHING_LEFT:  # it was gone already
+            runtime.sleep(0)
+        elif self._spare is None:
+            runtime.sleep(NOTHING_LEFT_S)
             self._spare = _spare()
-            return False
-        os.close(self._spare)
+        else:
+            self._shed(listener, self._spare)
+            runtime.wait_readable(listener)  # without descriptors accepting fails whether somebody waits or not
+
+    def _shed(self, listener: socket.socket, spare: int) -> None:
+        """Close one that waits: without a descriptor nobody would ever answer it."""
+        os.close(spare)
         try:
             runtime.shed(listener)
+            self._metrics.refused.labels("descriptors").inc()
         except OSError:
-            pass  # it has gone by itself
+            pass  # nobody waits
         self._spare = _spare()
-        return True
 
     # -- one connection
 
