@@ -12,9 +12,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from rt_service import log, runtime
+from rt_service import keys, log, runtime
+from rt_service.admission import Admission
 from rt_service.api import Api, ApiBounds
-from rt_service.auth.policy import OpenPolicy
+from rt_service.auth.policy import OpenPolicy, Policy, Rule
+from rt_service.auth.revocations import Revocations
+from rt_service.auth.tokens import Expected, Key, Tokens
 from rt_service.bridge.bridge import Bridge
 from rt_service.bridge.link import address
 from rt_service.core import encoding
@@ -30,7 +33,7 @@ from rt_service.gateways.http import create_app
 from rt_service.gateways.listener import Listener
 from rt_service.gateways.mqtt.broker import BrokerBounds
 from rt_service.gateways.mqtt.gateway import MqttGateway
-from rt_service.gateways.mqtt.guard import OpenGuard
+from rt_service.gateways.mqtt.guard import OpenGuard, TokenGuard
 from rt_service.gateways.mqtt.handshake import ConnectionBounds
 from rt_service.gateways.mqtt.keeper import StoreKeeper
 from rt_service.gateways.mqtt.session import Forgetful
@@ -69,10 +72,13 @@ class Service:
         self.engine = _engine(settings, clock)
         self.hub = Hub(self.engine, clock, metrics, _hub_bounds(settings), node=secrets.token_hex(4))
         self.calls = Calls(runtime.Waiter, limits.calls_in_flight, limits.calls_per_session)
-        policy = OpenPolicy()
+        revocations = Revocations(self.engine, clock)
+        revocations.restore()
+        self.policy = policy = _policy(settings, clock, revocations)
+        self.admission = Admission(policy, self.hub, clock, revocations)
         self.api = Api(
             self.hub, policy, self.calls, clock, metrics, settings.server.namespaces, _api_bounds(settings),
-            Twins(self.engine, document_bytes=limits.message_bytes),
+            Twins(self.engine, document_bytes=limits.message_bytes), self.admission,
         )  # fmt: skip
         self.devices = Devices(self.hub, self.engine, clock, limits.device_silent_s)
         self.dead_letters = DeadLetters(
@@ -128,7 +134,8 @@ class Service:
             mqtt.connect_s,
             mqtt.waiting_bytes,
         )
-        guard = OpenGuard(self.routes.out_filters)
+        in_open_mode = self.settings.auth.mode == "open"
+        guard = OpenGuard(self.routes.out_filters) if in_open_mode else TokenGuard(self.routes, self.policy, None)
         forgets = isinstance(self.engine, MemoryEngine)
         keeper = Forgetful() if forgets else StoreKeeper(self.engine, clock)
         gateway = MqttGateway(
@@ -136,6 +143,7 @@ class Service:
         )
         if isinstance(keeper, StoreKeeper):
             keeper.restore(gateway.broker)
+        self.admission.lines.append(gateway)
         return gateway
 
     def _bridge(self, clock: Clock) -> Bridge:
@@ -188,6 +196,7 @@ class Service:
     def _sweep_presence(self) -> None:
         self.hub.sweep()
         self.devices.sweep()
+        self.admission.sweep()
 
     def write_ready_file(self, path: Path) -> None:
         """Say where everything is, now that it accepts; the file appears whole. Raises SettingsError."""
@@ -286,13 +295,40 @@ def _url(scheme: str, sock: socket.socket) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
+def _policy(settings: Settings, clock: Clock, revocations: Revocations) -> Policy:
+    """Raises SettingsError when a key cannot be used."""
+    auth = settings.auth
+    if auth.mode == "open":
+        return OpenPolicy()
+    rules = [Rule(*(tuple(getattr(rule, name)) for name in Rule._fields)) for rule in auth.rules]
+    expected = Expected(auth.audience, auth.issuer, auth.leeway_s)
+    return Tokens(token_keys(settings, clock), expected, rules, revocations.revoked)
+
+
+def token_keys(settings: Settings, clock: Clock) -> Callable[[], list[Key]]:
+    """What answers the keys that tokens are checked with. Raises SettingsError when one cannot be used."""
+    auth = settings.auth
+    try:
+        given = {id: keys.Given(k.algorithm, k.secret.get_secret_value(), k.file) for id, k in auth.keys.items()}
+        fixed = keys.from_settings(given)
+        if not auth.jwks_file:
+            found = fixed or [keys.local(settings.server.data_dir)]
+            return lambda: found
+        jwks = keys.Jwks(Path(auth.jwks_file), clock)
+        return lambda: [*fixed, *jwks.current()]
+    except keys.CannotUse as error:
+        raise SettingsError(str(error)) from None
+
+
 def _check_loopback(settings: Settings) -> None:
+    if settings.auth.mode == "token" or settings.auth.open_to_all:
+        return
     hosts = {"server": settings.server.host, "mqtt": settings.mqtt.host}
     for section, host in hosts.items():
         if host not in LOOPBACK:
             raise SettingsError(
                 f"{section}.host: {host} can be reached by others, and without tokens everybody may everything; "
-                f"use one of {', '.join(LOOPBACK)}"
+                f"use one of {', '.join(LOOPBACK)}, or tokens (auth.mode=token); --open-to-all opens it anyway"
             )
 
 

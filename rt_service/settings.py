@@ -39,6 +39,48 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class AuthKey(Section):
+    """What tokens are checked with: a `secret` or `file` for HS256, a `file` with a PEM key for the others."""
+
+    algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"]
+    secret: SecretStr = SecretStr("")
+    file: str = ""
+
+
+class AuthRule(Section):
+    """What those of a role may in the rooms of a namespace without being granted it."""
+
+    namespaces: list[Namespace]
+    roles: list[Literal["user", "device", "service"]]
+    rooms: list[str] = ["*"]
+    verbs: list[str]
+
+
+_TALK = ["join", "publish", "history", "presence", "rooms", "send", "call"]
+_LOOK = ["join", "history", "presence", "rooms", "twin"]
+RULES = [
+    AuthRule(namespaces=["/chat", "/game"], roles=["user"], verbs=_TALK),
+    AuthRule(namespaces=["/iot"], roles=["user"], rooms=["*", "device:*"], verbs=_LOOK),
+    AuthRule(namespaces=["/iot"], roles=["device"], verbs=["rooms"]),
+    AuthRule(namespaces=["/chat", "/game", "/iot"], roles=["service"], rooms=["*", "user:*", "device:*"], verbs=["*"]),
+]
+
+
+class Auth(Section):
+    mode: Literal["open", "token"] = Field("open", description="open: nobody needs a token, on this machine only")
+    open_to_all: bool = Field(False, description="open mode may listen on addresses that others reach (--open-to-all)")
+    keys: dict[str, AuthKey] = Field(
+        {}, description="by kid, what tokens are checked with; with none, and no jwks_file, data_dir/token.key is made"
+    )
+    jwks_file: str = Field("", description="a JWKS file with more keys, read again when it changes")
+    audience: str = Field("", description="what `aud` of a token has to be; empty: anything")
+    issuer: str = Field("", description="what `iss` of a token has to be; empty: anything")
+    leeway_s: Annotated[float, Field(ge=0, le=300)] = Field(5.0, description="by how much clocks may differ")
+    rules: list[AuthRule] = Field(
+        RULES, description="what a token without grants may; what no rule allows is forbidden"
+    )
+
+
 class Server(Section):
     host: str = Field("127.0.0.1", description="address to listen on for HTTP and Socket.IO")
     port: Port = Field(5000, description="port for HTTP and Socket.IO; 0 takes a free one")
@@ -173,6 +215,7 @@ class Simulate(Section):
 
 class Settings(Section):
     server: Server = Server()
+    auth: Auth = Auth()
     socketio: SocketIo = SocketIo()
     engine: EngineSection = EngineSection()
     history: History = History()

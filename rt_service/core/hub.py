@@ -117,7 +117,7 @@ class Hub:
         fresh = room not in session.rooms
         membership = self.rooms.enter(session, room)
         if fresh and not self._absences.returned(Place(session.namespace, room, session.identity)):
-            self.arrive(session.namespace, room, session.identity, session.info, "join")
+            self.arrive(session.namespace, room, session.identity, session.who.info, "join")
         return membership
 
     def watch(self, session: Session, room: str) -> None:

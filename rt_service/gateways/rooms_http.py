@@ -16,6 +16,7 @@ from rt_service.core.errors import ERRORS, BadRequest, InvalidData, RtError, Tim
 from rt_service.core.limits import TokenBucket
 from rt_service.core.ports import Clock, Receipt
 from rt_service.core.session import Session
+from rt_service.gateways import credentials
 from rt_service.gateways.polls import Polls
 from rt_service.gateways.positions import position
 from rt_service.verbs import Publish, convert
@@ -183,8 +184,8 @@ class RoomsHttp:
         """Whoever asks, in a namespace; not one that others see."""
         namespace = f"/{ns}"
         self._api.check_namespace(namespace)
-        who = self._policy.identify({"user": request.args["user"]} if "user" in request.args else {})
-        return Session("http", namespace, who.identity, _NOWHERE, self._bucket())
+        who = self._policy.identify(credentials.of_request(request.environ))
+        return Session("http", namespace, who, _NOWHERE, self._bucket())
 
     def _bucket(self) -> TokenBucket:
         address = request.remote_addr or ""
