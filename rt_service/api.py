@@ -28,7 +28,7 @@ from rt_service.core.errors import (
     Unavailable,
 )
 from rt_service.core.hub import Hub, Joined
-from rt_service.core.limits import TokenBucket
+from rt_service.core.limits import Buckets, TokenBucket
 from rt_service.core.model import Position, Publication, PublicationClass, Token, Who
 from rt_service.core.ports import Clock, DeviceLink, Kept, Receipt, Transport
 from rt_service.core.session import Session
@@ -52,6 +52,10 @@ class ApiBounds:
     publishes_per_s: float = 200.0
     publish_burst: int = 400
     call_timeout_max_s: float = 60.0
+    joins_per_s: float = 50.0
+    join_burst: int = 200
+    new_rooms_per_s: float = 10.0
+    new_room_burst: int = 100
 
 
 class Api:
@@ -71,6 +75,8 @@ class Api:
         self._people = Asking(hub, calls, metrics)
         self.draining = False
         self.hooks = Hooks()
+        self._joins = Buckets(bounds.joins_per_s, bounds.join_burst)  # by identity
+        self._new_rooms = Buckets(bounds.new_rooms_per_s, bounds.new_room_burst)  # by identity
         self._hub = hub
         self._policy = policy
         self._clock = clock
@@ -192,7 +198,10 @@ class Api:
 
     def follow(self, session: Session, room: Any, since: Position | None) -> Joined:
         """Join a room; what is published from now on is held until `Hub.release`. Raises RtError, see `Hub.join`."""
-        return self._hub.join(session, self._room(session, "join", room), since)
+        room = self._room(session, "join", room)
+        self._take(self._joins, session.who, "joins", self._bounds.joins_per_s)
+        self._check_new(session.who, session.namespace, room)
+        return self._hub.join(session, room, since)
 
     def made(self, session: Session, asked: verbs.Publish) -> Publication:
         """What a session publishes, checked, for `keep`. Raises RtError where it may not."""
@@ -339,6 +348,17 @@ class Api:
                 retry_after_ms=int(wait_s * 1000) + 1,
             )
 
+    def _check_new(self, who: Who, namespace: str, room: str) -> None:
+        """Raises TooManyRequests where somebody makes rooms faster than it may; services and admins are not asked."""
+        if who.role not in ("service", "admin") and not self._hub.exists(namespace, room):
+            self._take(self._new_rooms, who, "new rooms", self._bounds.new_rooms_per_s)
+
+    def _take(self, buckets: Buckets, who: Who, what: str, rate: float) -> None:
+        now = self._clock.monotonic()
+        wait_s = buckets.of(str(who.identity), now).take(now)
+        if wait_s:
+            raise TooManyRequests(f"more than {rate:g} {what} a second", retry_after_ms=int(wait_s * 1000) + 1)
+
     def _publication(
         self,
         who: Who,
@@ -358,6 +378,7 @@ class Api:
         if class_ is PublicationClass.LATEST:
             key = key or event
         allow(self._policy, who, "publish", namespace, room, event)
+        self._check_new(who, namespace, room)
         if self.hooks:
             said = Said(namespace, room, event, data, who.identity, class_, key)
             self.hooks.run(said)

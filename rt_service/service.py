@@ -374,4 +374,7 @@ def _hub_bounds(settings: Settings) -> HubBounds:
 
 def _api_bounds(settings: Settings) -> ApiBounds:
     limits = settings.limits
-    return ApiBounds(limits.message_bytes, limits.publishes_per_s, limits.publish_burst, limits.call_timeout_max_s)
+    return ApiBounds(
+        limits.message_bytes, limits.publishes_per_s, limits.publish_burst, limits.call_timeout_max_s,
+        limits.joins_per_s, limits.join_burst, limits.new_rooms_per_s, limits.new_room_burst,
+    )  # fmt: skip

@@ -240,6 +240,10 @@ class Hub:
 
     # -- looking
 
+    def exists(self, namespace: str, room: str) -> bool:
+        """Whether somebody is in a room, or it has a history."""
+        return self.rooms.get(namespace, room) is not None or self._engine.known(namespace, room)
+
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         return self._engine.read(namespace, room, since, limit, reverse)
 

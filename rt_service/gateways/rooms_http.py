@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 import orjson
@@ -13,7 +12,7 @@ from rt_service.api import Answer, Api
 from rt_service.auth.policy import Policy
 from rt_service.core import names
 from rt_service.core.errors import ERRORS, BadRequest, InvalidData, RtError, Timeout, TooLarge, Unavailable
-from rt_service.core.limits import TokenBucket
+from rt_service.core.limits import Buckets
 from rt_service.core.ports import Clock, Receipt
 from rt_service.core.session import Session
 from rt_service.gateways import credentials
@@ -21,7 +20,6 @@ from rt_service.gateways.polls import Polls
 from rt_service.gateways.positions import position
 from rt_service.verbs import Publish, convert
 
-ADDRESSES = 10_000  # whose rates are remembered; the one that was seen longest ago leaves
 BATCH = 1000
 BODY_S = 60.0
 WAIT_S = 60.0  # the most that a request waits for something new
@@ -38,8 +36,7 @@ class RoomsHttp:
         self._policy = policy
         self._clock = clock
         self._body_bytes = body_bytes
-        self._rate = (publishes_per_s, publish_burst)
-        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._rates = Buckets(publishes_per_s, publish_burst)  # by address
 
     def blueprint(self) -> Blueprint:
         routes = Blueprint("rooms", __name__, url_prefix="/api/v1")
@@ -185,17 +182,8 @@ class RoomsHttp:
         namespace = f"/{ns}"
         self._api.check_namespace(namespace)
         who = self._policy.identify(credentials.of_request(request.environ))
-        return Session("http", namespace, who, _NOWHERE, self._bucket())
-
-    def _bucket(self) -> TokenBucket:
-        address = request.remote_addr or ""
-        bucket = self._buckets.pop(address, None)
-        if bucket is None:
-            if len(self._buckets) >= ADDRESSES:
-                self._buckets.popitem(last=False)
-            bucket = TokenBucket(*self._rate, self._clock.monotonic())
-        self._buckets[address] = bucket
-        return bucket
+        bucket = self._rates.of(request.remote_addr or "", self._clock.monotonic())
+        return Session("http", namespace, who, _NOWHERE, bucket)
 
     def _object(self) -> dict[str, Any]:
         said = self._body()
