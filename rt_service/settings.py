@@ -186,10 +186,15 @@ class Mqtt(Section):
 
 
 class Bridge(Section):
-    url: str = Field("", description="an outside broker, mqtt://host:1883; then no embedded one is run")
+    url: str = Field(
+        "", description="an outside broker, mqtt://host:1883 or mqtts://host:8883; then no embedded one is run"
+    )
     client_id: str = Field("rt-service", min_length=1, max_length=64, description="client id at that broker")
     username: str = Field("", description="user name at that broker")
     password: SecretStr = Field(SecretStr(""), description="password at that broker")
+    ca_file: str = Field("", description="mqtts: the CA that signed that broker's certificate; empty: the system's")
+    cert_file: str = Field("", description="mqtts: our certificate for that broker, if it wants one")
+    key_file: str = Field("", description="mqtts: the private key of that certificate")
     protocol: Literal["3.1.1", "5"] = Field("5", description="MQTT version spoken with that broker")
     keepalive_s: Annotated[int, Field(gt=0, le=65_535)] = Field(30, description="MQTT keepalive")
     session_expiry_s: Positive = Field(86_400, description="seconds that broker keeps our session while we are away")
