@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rt_service import __version__, data, log, remote, replay, runtime, settings
+from rt_service import data, log, remote, replay, runtime, settings
 from rt_service.core.errors import RtError
 from rt_service.mqtt.routes import SERVICE_TOPICS, Incoming, Routes, RoutesError, check_names, load
 from rt_service.mqtt.topics import is_topic, matches
 from rt_service.settings import Settings, SettingsError
+from rt_service.version import __version__
 
 HELP = """Rooms that Socket.IO clients and MQTT devices share.
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from flask import Blueprint, Flask
+
 from rt_service import log, runtime
 from rt_service.api import Api, ApiBounds
 from rt_service.auth.policy import OpenPolicy
@@ -28,7 +30,7 @@ from rt_service.engines.memory import MemoryEngine
 from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
 from rt_service.gateways.devices_http import DevicesHttp
 from rt_service.gateways.grpc.child import GrpcChild
-from rt_service.gateways.http import create_app
+from rt_service.gateways.http import create_app, create_blueprint
 from rt_service.gateways.http_requests import Requests
 from rt_service.gateways.listener import Listener
 from rt_service.gateways.mqtt.broker import BrokerBounds
@@ -64,8 +66,12 @@ BETWEEN_CLOSES_S = 0.02  # when stopping: slower than this only helps when there
 class Service:
     """One running rt-service."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError or RoutesError when the settings cannot be used."""
+    def __init__(self, settings: Settings, app: Flask | None = None) -> None:
+        """`app` is an application that is served along, with what it has of its own.
+
+        Raises:
+            SettingsError, RoutesError: the settings cannot be used.
+        """
         self.routes = check(settings)
         clock, metrics, limits = runtime.SystemClock(), Metrics(), settings.limits
         self.settings = settings
@@ -90,16 +96,20 @@ class Service:
         self.collector = GarbageCollector(lambda: metrics.publications.total + metrics.mqtt_messages.total)
         self.lag = runtime.LagMeter(lambda seconds: metrics.loop_lag_seconds.observe("", seconds))
         origins = Origins(settings.server.cors_allowed_origins, metrics)
-        self.app = create_app(self.api, origins, settings.server.namespaces)
+        about = (self.api, origins, settings.server.namespaces)
+        ours = create_app(*about) if app is None else create_blueprint(*about)
+        self.app: Flask = ours if isinstance(ours, Flask) else app  # type: ignore[assignment]
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
         self.polls = Polls(self.hub, metrics)
         requests = Requests(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
         eio = self.socketio.socketio.server.eio
         self.streams = Streams(self.hub, self.api, metrics, eio.loop, limits.waiting_bytes, origins.headers)
         register(
-            self.app, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
+            ours, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
             ServiceHttp(metrics, self.dead_letters, self._checks()),
         )  # fmt: skip
+        if isinstance(ours, Blueprint):
+            self.app.register_blueprint(ours)
         self.ws = WsGateway(
             self.hub, self.api, metrics, settings.server.namespaces, eio.loop, eio.heartbeats, limits.waiting_bytes,
             limits.join_first_s,

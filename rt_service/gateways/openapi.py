@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from rt_service import __version__, verbs
+from rt_service import verbs
 from rt_service.core.errors import RtError
 from rt_service.gateways import http_types as types
 from rt_service.gateways.operations import JSON, OPERATIONS, Operation
+from rt_service.version import __version__
 
 Schema = dict[str, Any]
 _REF = "#/components/schemas/{name}"

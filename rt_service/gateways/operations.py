@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from flask import Flask
+from flask import Blueprint, Flask
 from msgspec import Meta, Struct
 
 from rt_service import verbs
@@ -162,7 +162,7 @@ OPERATIONS = (
 )  # fmt: skip
 
 
-def register(app: Flask, *hosts: object) -> None:
+def register(app: Flask | Blueprint, *hosts: object) -> None:
     """Route every operation to the method of its id, which one of `hosts` has."""
     for operation in OPERATIONS:
         (view,) = (getattr(host, operation.id) for host in hosts if hasattr(host, operation.id))
