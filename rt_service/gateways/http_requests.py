@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections import OrderedDict
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,7 +13,8 @@ from rt_service import runtime
 from rt_service.api import Api
 from rt_service.auth.policy import Policy
 from rt_service.core.errors import ERRORS, BadRequest, InvalidData, Timeout, TooLarge
-from rt_service.core.limits import TokenBucket
+from rt_service.core.limits import Buckets
+from rt_service.core.model import Identity
 from rt_service.core.ports import Clock
 from rt_service.core.session import Session
 from rt_service.gateways import asked
@@ -22,8 +22,6 @@ from rt_service.gateways.engineio import http
 from rt_service.gateways.engineio.request import BrokenBody
 from rt_service.gateways.operations import JSON, MERGE_PATCH
 from rt_service.verbs import plainly
-
-ADDRESSES = 10_000  # whose rates are remembered; the one that was seen longest ago leaves
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 
@@ -47,8 +45,7 @@ class Requests:
         self._policy = policy
         self._clock = clock
         self._body_bytes = body_bytes
-        self._rate = (publishes_per_s, publish_burst)
-        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._rates = Buckets(publishes_per_s, publish_burst)
 
     def ask(self, ns: str, verb: str, question: dict[str, Any]) -> dict[str, Any]:
         """What a verb answers, for whoever sent this request. Raises Refused, RtError."""
@@ -62,17 +59,8 @@ class Requests:
         namespace = f"/{ns}"
         self._api.check_namespace(namespace)
         who = self._policy.identify({"user": request.args["user"]} if "user" in request.args else {})
-        return Session("http", namespace, who.identity, _NOWHERE, self._bucket())
-
-    def _bucket(self) -> TokenBucket:
-        address = request.remote_addr or ""
-        bucket = self._buckets.pop(address, None)
-        if bucket is None:
-            if len(self._buckets) >= ADDRESSES:
-                self._buckets.popitem(last=False)
-            bucket = TokenBucket(*self._rate, self._clock.monotonic())
-        self._buckets[address] = bucket
-        return bucket
+        bucket = self._rates.of(_sender(who.identity), self._clock.monotonic())
+        return Session("http", namespace, who.identity, _NOWHERE, bucket)
 
     def object(self) -> dict[str, Any]:
         """The body, a JSON object. Raises RtError."""
@@ -100,6 +88,12 @@ class Requests:
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise InvalidData(f"the body is not JSON: {error}") from None
+
+
+def _sender(identity: Identity) -> str:
+    """Whose rate counts: many users may come from one address, such as that of the gRPC process or a proxy."""
+    anonymous = identity.id.startswith("anon-")
+    return f"{request.remote_addr} {'' if anonymous else identity}"
 
 
 _NOWHERE: Any = None  # a request has no transport: nothing is pushed to it

@@ -38,7 +38,7 @@ class Service:
         self._arguments = ["--port", str(port), "--mqtt-port", str(mqtt_port), "--data-dir", str(self.data), *arguments]
         self.log_file = Path(self._folder.name) / "log"
         self.process: subprocess.Popen[bytes] | None = None
-        self.http = self.mqtt = ""
+        self.http = self.mqtt = self.grpc = ""
 
     def __enter__(self) -> Service:
         self.start()
@@ -68,7 +68,8 @@ class Service:
             time.sleep(0.01)
         ready = json.loads(self._ready_file.read_text())
         self.http, self.mqtt = ready["http"], ready["mqtt"]
-        assert ready["pid"] == self.process.pid and ready["grpc"] is None
+        self.grpc = ready["grpc"] or ""
+        assert ready["pid"] == self.process.pid and bool(self.grpc) == ("--grpc-port" in self._arguments)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait; the exit code."""
@@ -94,6 +95,13 @@ class Service:
     @property
     def mqtt_port(self) -> int:
         return int(self.mqtt.rpartition(":")[2])
+
+    @property
+    def children(self) -> list[int]:
+        """Processes that it started."""
+        assert self.process is not None
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     @property
     def log(self) -> str:

@@ -40,6 +40,11 @@ def need_node_packages() -> str:
     return node
 
 
+def need_module(name: str, install: str) -> None:
+    if importlib.util.find_spec(name) is None:
+        _missing(f"{name} is not installed: {install}")
+
+
 def _missing(message: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(message)
