@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from flask import Blueprint, Flask, Response, request, send_from_directory
+from flask import Blueprint, Flask, Response, current_app, request, send_from_directory
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from rt_service.api import Api
@@ -85,6 +85,8 @@ def _page(name: str, policy: str = POLICY) -> Response:
 
 def _refused_by_werkzeug(api: Api, error: HTTPException) -> Response:
     status = error.code or 500
+    if status < 400 or error.response is not None:  # a redirect, or an answer that an application gives by `abort`
+        return current_app.make_response(error.get_response(request.environ))
     kind = _BY_STATUS.get(status, BadRequest if status < 500 else Internal)
     response = failure(api.refusal(kind(_plainly(error)))["error"], status)
     for name, value in error.get_headers():

@@ -20,7 +20,7 @@ from rt_service.core.session import Session
 from rt_service.gateways import asked
 from rt_service.gateways.engineio import http
 from rt_service.gateways.engineio.request import BrokenBody
-from rt_service.gateways.operations import JSON, PATCH
+from rt_service.gateways.operations import JSON, MERGE_PATCH
 from rt_service.verbs import plainly
 
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -73,7 +73,7 @@ class Requests:
         """The body, JSON. Raises RtError where it is none, too large or too slow."""
         if (request.content_length or 0) > self._body_bytes:
             raise TooLarge(f"a body is at most {self._body_bytes} bytes")
-        if request.mimetype not in (JSON, PATCH):
+        if request.mimetype not in (JSON, MERGE_PATCH):
             raise BadRequest(f"the body is JSON: send Content-Type: {JSON}")
         try:
             with runtime.deadline(http.BODY_S):

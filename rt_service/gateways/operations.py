@@ -32,7 +32,7 @@ from rt_service.core.errors import (
 )
 from rt_service.gateways import http_types as types
 
-JSON, PATCH = "application/json", "application/merge-patch+json"
+JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
 ROOM = "/api/v1/rooms/{ns}/{room}"
 BATCH = 1000  # publications in one request
 NOTHING: Mapping[str, Any] = {}  # an answer without a body
@@ -106,7 +106,7 @@ OPERATIONS = (
         answer_headers=ETAG,
     ),
     Operation(
-        "stream", "GET", f"{ROOM}/stream", "Rooms", "Publications as they come, as events or as lines of JSON",
+        "stream", "GET", f"{ROOM}/stream", "Rooms", "Publications as they come, without an end",
         {200: {"text/event-stream": str, "application/x-ndjson": types.Publication}}, RATE,
         query=types.StreamQuery, headers=types.Streaming,
         answer_headers={
@@ -142,7 +142,7 @@ OPERATIONS = (
         "update_twin", "PATCH", "/api/v1/devices/{device}/twin", "Users and devices",
         "Change what a device should be: a merge patch (RFC 7396)",
         {200: _json(types.Twin)}, (Conflict, Stale, InvalidRoom, *RATE), query=types.TwinQuery,
-        headers=types.Patching, body=dict[str, Any], media=(PATCH, JSON),
+        headers=types.Patching, body=dict[str, Any], media=(MERGE_PATCH, JSON),
         examples={"warmer": {"c": 24}},
         answer_headers={"ETag": "the twin's new version"},
     ),
