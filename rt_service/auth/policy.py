@@ -16,7 +16,7 @@ OWNED = ("user:", "device:")  # rooms that belong to the identity of that name
 
 
 TO_SOMEBODY = ("send", "call")  # verbs about an identity, not a room
-OPERATING = ("sessions", "kick", "revoke", "look")  # verbs that `*` does not stand for
+OPERATING = ("sessions", "kick", "revoke", "look")  # of who runs the service; `*` does not stand for them
 
 
 class Rule(NamedTuple):
@@ -76,6 +76,8 @@ class Table:
     def may(self, who: Who, verb: str, namespace: str, room: str | None, event: str | None) -> bool:
         if who.role == "admin" or verb == "ping":
             return True
+        if verb in OPERATING:
+            return self._may_operate(who, verb)
         if verb == "connect":
             return self._may_connect(who, namespace)
         if room == str(who.identity) and verb not in TO_SOMEBODY:
@@ -88,6 +90,12 @@ class Table:
             if namespace in rule.namespaces and who.role in rule.roles
         )
 
+    def _may_operate(self, who: Who, verb: str) -> bool:
+        """Only what is named, wherever: `*` does not mean it."""
+        if who.grants is not None:
+            return any(verb in grant.verbs for grant in who.grants)
+        return any(verb in rule.verbs for rule in self._rules if who.role in rule.roles)
+
     def _may_connect(self, who: Who, namespace: str) -> bool:
         if who.grants is not None:
             return any(pattern.startswith(f"{namespace}:") for grant in who.grants for pattern in grant.rooms)
@@ -95,9 +103,7 @@ class Table:
 
 
 def _does(verbs: tuple[str, ...], verb: str, event: str | None) -> bool:
-    if verb in verbs or (event is not None and f"{verb}:{event}" in verbs):
-        return True
-    return "*" in verbs and verb not in OPERATING
+    return verb in verbs or "*" in verbs or (event is not None and f"{verb}:{event}" in verbs)
 
 
 def _covers(grant: Grant, namespace: str, room: str | None, verb: str) -> bool:

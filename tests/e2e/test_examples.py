@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
 import requests
 
 from tests.support.mqtt_client import MqttClient
+from tests.support.script import Script
 from tests.support.service import ROOT, Service
 from tests.support.socketio_client import SocketIoClient
 from tests.support.tools import E2E, need_node_packages
@@ -19,26 +21,6 @@ from tests.support.waiting import eventually
 def example(document: str, language: str, contains: str) -> str:
     blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
     return next(block for block in blocks if contains in block)
-
-
-class Script:
-    """A script that runs beside the test; what it prints is read as it comes."""
-
-    def __init__(self, command: list[str], folder: Path) -> None:
-        self._output = folder / "output"
-        with self._output.open("wb") as output:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
-
-    @property
-    def output(self) -> str:
-        return self._output.read_text()
-
-    def __enter__(self) -> Script:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.process.kill()
-        self.process.wait(timeout=10)
 
 
 def javascript(source: str, service: Service, folder: Path) -> Script:
@@ -179,3 +161,18 @@ def test_mosquittos_commands_stand_in_the_readme_as_they_work(service: Service) 
         page.ok("join", room="device:esp-1")
         device.publish(topic, payload)
         page.sees("telemetry", {"c": 21.5})
+
+
+def test_the_protocols_grpc_client_sees_what_is_said_and_recovers_what_it_missed(tmp_path: Path) -> None:
+    with Service("--grpc-port", "0") as service:
+        source = example("docs/protocol.md", "python", "grpc").replace("127.0.0.1:50051", service.grpc)
+        command = [sys.executable, "-u", "-c", source]
+        with Script(command, tmp_path) as script, SocketIoClient(service.http, "/chat") as page:
+            eventually(lambda: "alice say {'text': 'hi'}" in script.output)
+            page.ok("join", room="lobby")
+            for child in service.children:
+                os.kill(child, signal.SIGKILL)
+            page.ok("publish", room="lobby", event="say", data="missed")
+            eventually(lambda: "say missed" in script.output, 20)
+            assert "said at offset 1\n" in script.output and "again, after UNAVAILABLE" in script.output
+            assert "too much" not in script.output
