@@ -108,12 +108,12 @@ def test_a_publication_that_is_under_way_when_it_stops_is_kept() -> None:
     with Service("--grpc-port", "0") as service, GrpcChannel(service.grpc) as client:
         sent = [
             client.stub.Publish.future(rt.PublishRequest(ns="/chat", room="r", event="e", data=str(n)))
-            for n in range(50)
+            for n in range(350)
         ]
         sent[0].result()
         service.stop()
         answers = [one.result().offset if one.exception() is None else refused(one.exception())[0] for one in sent]
-        assert set(answers) <= {*range(1, 51), UNAVAILABLE}
+        assert set(answers) <= {*range(1, 351), UNAVAILABLE}
         service.restart()
         with GrpcChannel(service.grpc) as again:
             kept = again.stub.History(rt.HistoryRequest(ns="/chat", room="r"), timeout=10).publications
@@ -149,9 +149,11 @@ def test_it_ends_when_the_service_is_killed() -> None:
 
 
 def test_ctrl_c_in_a_terminal_reaches_both_and_they_end_in_order() -> None:
-    with Service("--grpc-port", "0") as service:
+    with Service("--grpc-port", "0") as service, GrpcChannel(service.grpc) as client:
         for child in service.children:
             os.kill(child, signal.SIGINT)
+        for n in range(100):  # the service decides when it is time
+            client.publish("r", n)
         assert service.stop(signal.SIGINT) == 0
         assert service.events("grpc_ended") == []
 

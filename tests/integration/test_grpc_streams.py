@@ -211,6 +211,7 @@ def test_a_request_without_ref_is_answered_only_when_it_is_refused(service: Serv
         ("publish", '{"room":"never-joined","event":"say","data":1}', "not_member"),
         ("publish", '{"room":"r","event":"say","data":1,"op":"leave","ns":"/iot","ref":7}', "not_member"),
         ("answer", '{"id":"never-asked"}', "not_found"),
+        ("publish", '{"data":[' + "1e9," * 200_000 + "1]}", "too_large"),  # as it is written in JSON again
     ],
 )
 def test_bad_input_is_answered_and_the_session_lives_on(service: Service, op: str, data: str, code: str) -> None:

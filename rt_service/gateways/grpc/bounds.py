@@ -48,7 +48,7 @@ class Bounds:
 
         Raises:
             TooManyRequests: as many are under way as may be.
-            Unavailable: `refuse` or `stop` was called.
+            Unavailable: `stop` was called.
             RtError: what `work` raises.
         """
         outcome = "internal"
@@ -88,12 +88,8 @@ class Bounds:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds)
 
-    def refuse(self) -> None:
-        """Tell who comes from now on to come back later."""
-        self._stopping = True
-
     def stop(self) -> None:
-        """Tell everybody."""
+        """Tell everybody who is here, and who comes from now on, to come back later."""
         self._stopping = True
         for task in self._tasks:
             task.cancel()

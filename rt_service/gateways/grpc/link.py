@@ -9,15 +9,14 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.frames import CloseCode
 
+from rt_service import log
 from rt_service.core.errors import RtError, Unavailable
 from rt_service.gateways.grpc import messages
 from rt_service.gateways.grpc.caller import Caller
@@ -35,10 +34,10 @@ class Link:
         self._socket = socket
         self._closing: messages.Closing | None = None
 
-    async def send(self, request: dict[str, Any]) -> None:
-        """Raises RtError: the connection is over."""
+    async def send(self, request: bytes) -> None:
+        """`request` is JSON. Raises RtError: the connection is over."""
         try:
-            await self._socket.send(orjson.dumps(request), text=True)
+            await self._socket.send(request, text=True)
         except ConnectionClosed:
             raise self._why() from None
 
@@ -58,7 +57,10 @@ class Link:
 
     async def leave(self) -> None:
         """Its client is gone, maybe to come back."""
-        await self._socket.close(CloseCode.GOING_AWAY)
+        try:
+            await self._socket.close(CloseCode.GOING_AWAY)
+        except Exception as error:  # noqa: BLE001  a broken one may fail in many ways, and then it is closed
+            log.get("grpc").debug("close_failed", error=repr(error))
 
     def _why(self) -> RtError:
         if self._closing is not None:

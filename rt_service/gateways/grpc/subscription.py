@@ -36,7 +36,7 @@ async def _join(service: Link, namespace: str, asked: rt.SubscribeRequest) -> me
     request: dict[str, Any] = {"op": "join", "ns": namespace, "ref": REF, "room": asked.room}
     if asked.HasField("since"):
         request["since"] = {"epoch": asked.since.epoch, "offset": asked.since.offset}
-    await service.send(request)
+    await service.send(orjson.dumps(request))
     while True:
         frame = await service.receive()
         kind = msgspec.json.decode(frame, type=messages.Frame)
@@ -60,4 +60,4 @@ async def _pass_on(frame: bytes, service: Link, context: Context) -> None:
         await context.write(rt.SubscribeResponse(publication=publication.message(publication.ns)))
     elif kind.push == "call":
         call = msgspec.json.decode(frame, type=messages.Call)
-        await service.send({"op": "answer", "ns": call.ns, "id": call.id, "error": DEAF})
+        await service.send(orjson.dumps({"op": "answer", "ns": call.ns, "id": call.id, "error": DEAF}))
