@@ -26,9 +26,9 @@ from rt_service.core.errors import (
     TooManyRequests,
     Unavailable,
 )
-from rt_service.core.hub import Hub
+from rt_service.core.hub import Hub, Joined
 from rt_service.core.limits import TokenBucket
-from rt_service.core.model import Identity, Publication, PublicationClass, Token
+from rt_service.core.model import Identity, Position, Publication, PublicationClass, Token
 from rt_service.core.ports import Clock, DeviceLink, Kept, Receipt, Transport
 from rt_service.core.session import Session
 from rt_service.devices.calls import Calls
@@ -36,6 +36,7 @@ from rt_service.devices.registry import NAMESPACE as DEVICES
 from rt_service.devices.registry import room_of
 from rt_service.devices.twin import Change, Twins
 from rt_service.devices.twin_rooms import TwinRooms
+from rt_service.hooks import Hooks, Said
 from rt_service.metrics import Metrics
 
 Answer = dict[str, Any]
@@ -66,6 +67,7 @@ class Api:
     ) -> None:
         self._people = Asking(hub, calls, metrics)
         self.draining = False
+        self.hooks = Hooks()
         self._hub = hub
         self._policy = policy
         self._clock = clock
@@ -182,7 +184,6 @@ class Api:
         publication = self._publication(
             sender, namespace, names.room_name(room), event, data, class_=class_, key=key, token=token
         )
-        self._policy.allow(sender, "publish", namespace, room, event)
         self._hub.publish(publication, done)
 
     def is_latest(self, namespace: str, room: str, key: str, data: Any) -> bool:
@@ -190,14 +191,16 @@ class Api:
         found = (p for p in self._hub.latest(namespace, room) if p.key == key)
         return any(p.encoded == encoding.encode(data) for p in found)
 
+    def follow(self, session: Session, room: Any, since: Position | None) -> Joined:
+        """Join a room; what is published from now on is held until `Hub.release`. Raises RtError, see `Hub.join`."""
+        return self._hub.join(session, self._room(session, "join", room), since)
+
     def made(self, session: Session, asked: verbs.Publish) -> Publication:
         """What a session publishes, checked, for `keep`. Raises RtError where it may not."""
-        publication = self._publication(
+        return self._publication(
             session.identity, session.namespace, names.room_name(asked.room), asked.event, asked.data,
             id=asked.id, class_=asked.class_, key=asked.key,
         )  # fmt: skip
-        self._policy.allow(session.identity, "publish", session.namespace, publication.room, publication.event)
-        return publication
 
     def keep(self, publication: Publication, done: Kept) -> None:
         """See `Engine.publish`."""
@@ -219,8 +222,7 @@ class Api:
         return run(session, verbs.convert(verb, {} if request is None else request, kind), finish)
 
     def _join(self, session: Session, asked: verbs.Join, reply: Reply) -> Answer:
-        room = self._room(session, "join", asked.room)
-        joined = self._hub.join(session, room, asked.since.position() if asked.since else None)
+        joined = self.follow(session, asked.room, asked.since.position() if asked.since else None)
         return {
             "epoch": joined.page.epoch,
             "offset": joined.page.offset,
@@ -351,6 +353,11 @@ class Api:
             raise BadRequest("`id` and `key` are 1-128 of A-Za-z0-9_.:@-")
         if class_ is PublicationClass.LATEST:
             key = key or event
+        self._policy.allow(sender, "publish", namespace, room, event)
+        if self.hooks:
+            said = Said(namespace, room, event, data, sender, class_, key)
+            self.hooks.run(said)
+            data = said.data
         publication = self._hub.publication(
             namespace, room, event, data, sender, id=id, class_=class_, key=key, token=token
         )

@@ -53,7 +53,7 @@ class Asking:
         return answer
 
     def _ask(self, caller: Session, to: Identity, question: Publication, timeout_s: float) -> Any:
-        callees = self._hub.sessions.of(to, question.namespace)
+        callees = [s for s in self._hub.sessions.of(to, question.namespace) if s.transport.answers_calls]
         call = self._calls.open(to, caller)
         try:
             if callees:

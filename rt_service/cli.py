@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rt_service import __version__, data, log, remote, replay, runtime, settings
+from rt_service import data, log, remote, replay, runtime, settings
 from rt_service.core.errors import RtError
 from rt_service.mqtt.routes import SERVICE_TOPICS, Incoming, Routes, RoutesError, check_names, load
 from rt_service.mqtt.topics import is_topic, matches
 from rt_service.settings import Settings, SettingsError
+from rt_service.version import __version__
 
 HELP = """Rooms that Socket.IO clients and MQTT devices share.
 
@@ -79,6 +80,7 @@ def serve(
     grpc_port: Annotated[int | None, typer.Option(help="port for gRPC (off); 0: a free one")] = None,
     engine: Annotated[str | None, typer.Option(help="where publications are kept (memory)")] = None,
     data_dir: Annotated[str | None, typer.Option(help="folder for what is kept on disk (var)")] = None,
+    app: Annotated[str | None, typer.Option(help="MODULE:FUNCTION of your own, called with the service")] = None,
     config: ConfigFile = None,
     simulate: Annotated[int | None, typer.Option(help="simulated devices to start along")] = None,
     set: Set = None,
@@ -94,6 +96,7 @@ def serve(
         "grpc.port": grpc_port,
         "engine.url": engine,
         "server.data_dir": data_dir,
+        "server.app": app,
         "simulate.devices": simulate,
     }
     overrides = {**_assignments(set), **{name: value for name, value in flags.items() if value is not None}}
@@ -103,12 +106,15 @@ def serve(
 
 
 def _serve(effective: Settings, ready_file: Path | None) -> None:
+    from rt_service.application import run_setup
     from rt_service.service import Service  # what is slow to import is not needed for the other commands
 
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)  # of an earlier run: whoever waits for it must not find the old address
     signals = runtime.Signals(signal.SIGTERM, signal.SIGINT)  # from now on they are waited for, not lost
     service = Service(effective)
+    if effective.server.app:
+        run_setup(effective.server.app, service)
     service.start()
     simulator = _start_simulator(effective.simulate.devices, service.mqtt_url)
     grpc = service.grpc.address if service.grpc else ""

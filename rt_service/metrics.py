@@ -98,6 +98,7 @@ class Metrics:
         self.registry.register(self)
 
         self.sessions = self._gauge("sessions", "Open sessions", "transport")
+        self.polls = self._gauge("polls", "Requests that wait for something new in a room").labels("")
         self.publications = self._counter("publications", "Publications taken", "namespace")
         self.repeated = self._counter(
             "publications_repeated", "Publications answered with the receipt of the first", "namespace"

@@ -29,6 +29,11 @@ def patch() -> None:
     eventlet.monkey_patch()
 
 
+def patched() -> bool:
+    """Whether `patch` was called in this process."""
+    return bool(eventlet.patcher.is_monkey_patched("socket"))
+
+
 class SystemClock:
     """The clock of the core's ports."""
 
@@ -257,6 +262,17 @@ def send_now(sock: Any, data: bytes) -> None:
 def answered_elsewhere() -> None:
     """A WSGI request took its socket with it: the server must not answer it."""
     eventlet.wsgi.WSGI_LOCAL.already_handled = True
+
+
+def hung_up(environ: dict[str, Any]) -> bool:
+    """Whether the client of a WSGI request has closed its connection; nothing is read of what it sent."""
+    sock = environ["eventlet.input"].get_socket()
+    try:
+        return getattr(sock, "fd", sock).recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def socket_of(environ: dict[str, Any]) -> Any:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from flask import Blueprint, Flask
+
 from rt_service import log, runtime
 from rt_service.api import Api, ApiBounds
 from rt_service.auth.policy import OpenPolicy
@@ -26,8 +28,10 @@ from rt_service.devices.registry import Devices
 from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
 from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
+from rt_service.gateways.devices_http import DevicesHttp
 from rt_service.gateways.grpc.child import GrpcChild
-from rt_service.gateways.http import create_app
+from rt_service.gateways.http import create_app, create_blueprint
+from rt_service.gateways.http_requests import Requests
 from rt_service.gateways.listener import Listener
 from rt_service.gateways.mqtt.broker import BrokerBounds
 from rt_service.gateways.mqtt.gateway import MqttGateway
@@ -36,9 +40,13 @@ from rt_service.gateways.mqtt.handshake import ConnectionBounds
 from rt_service.gateways.mqtt.keeper import StoreKeeper
 from rt_service.gateways.mqtt.session import Forgetful
 from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
+from rt_service.gateways.operations import register
 from rt_service.gateways.origins import Origins
+from rt_service.gateways.polls import Polls
 from rt_service.gateways.rooms_http import RoomsHttp
+from rt_service.gateways.service_http import ServiceHttp
 from rt_service.gateways.socketio.gateway import SocketIoGateway
+from rt_service.gateways.streams.gateway import Streams
 from rt_service.gateways.ws.gateway import Echo, WsGateway
 from rt_service.gateways.ws.upgrade import PlainWebSockets
 from rt_service.metrics import Metrics
@@ -58,8 +66,12 @@ BETWEEN_CLOSES_S = 0.02  # when stopping: slower than this only helps when there
 class Service:
     """One running rt-service."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError or RoutesError when the settings cannot be used."""
+    def __init__(self, settings: Settings, app: Flask | None = None) -> None:
+        """`app` is an application that is served along, with what it has of its own.
+
+        Raises:
+            SettingsError, RoutesError: the settings cannot be used.
+        """
         self.routes = check(settings)
         clock, metrics, limits = runtime.SystemClock(), Metrics(), settings.limits
         self.settings = settings
@@ -83,12 +95,21 @@ class Service:
         self.api.devices = self.bridge or self.mqtt
         self.collector = GarbageCollector(lambda: metrics.publications.total + metrics.mqtt_messages.total)
         self.lag = runtime.LagMeter(lambda seconds: metrics.loop_lag_seconds.observe("", seconds))
-        origins = Origins(settings.server.cors_allowed_origins)
-        self.app = create_app(metrics, self.dead_letters, self.devices, self._checks())
+        origins = Origins(settings.server.cors_allowed_origins, metrics)
+        about = (self.api, origins, settings.server.namespaces)
+        ours = create_app(*about) if app is None else create_blueprint(*about)
+        self.app: Flask = ours if isinstance(ours, Flask) else app  # type: ignore[assignment]
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
-        rooms_http = RoomsHttp(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
-        self.app.register_blueprint(rooms_http.blueprint())
+        self.polls = Polls(self.hub, metrics)
+        requests = Requests(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
         eio = self.socketio.socketio.server.eio
+        self.streams = Streams(self.hub, self.api, metrics, eio.loop, limits.waiting_bytes, origins.headers)
+        register(
+            ours, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
+            ServiceHttp(metrics, self.dead_letters, self._checks()),
+        )  # fmt: skip
+        if isinstance(ours, Blueprint):
+            self.app.register_blueprint(ours)
         self.ws = WsGateway(
             self.hub, self.api, metrics, settings.server.namespaces, eio.loop, eio.heartbeats, limits.waiting_bytes,
             limits.join_first_s,
@@ -101,9 +122,11 @@ class Service:
             self.app.wsgi_app = MqttOverWebSocket(  # type: ignore[method-assign]
                 self.app.wsgi_app, self.mqtt, origins, settings.mqtt.packet_bytes
             )
+        self.timers: list[Callable[[], runtime.Timer]] = []  # an application's, started with everything else
         self.http_url = self.mqtt_url = ""
         self._log = log.get("service")
         self._listener: Listener | None = None
+        self._running: list[runtime.Timer] = []
         self._sweeper: runtime.Timer | None = None
         self._presence_sweeper: runtime.Timer | None = None
 
@@ -175,6 +198,8 @@ class Service:
         self._listener.start()
         self._sweeper = runtime.every(SWEEP_S, lambda: self.engine.sweep(self.hub.in_use))
         self._presence_sweeper = runtime.every(PRESENCE_SWEEP_S, self._sweep_presence)
+        self._running = [start() for start in self.timers]
+        self.streams.start()
         self.lag.start()
         self.collector.start()
         if self.grpc:
@@ -222,15 +247,17 @@ class Service:
             self._listener.stop()
         if self.mqtt:
             self.mqtt.stop_listening()
+        self.polls.stop()
         self._close_sessions(drain_s * 0.7)
+        ways = (self.socketio, self.ws, self.streams)
         flush_until = min(until - 0.2 * drain_s, clock.monotonic() + FLUSH_MOST_S)
-        while clock.monotonic() < flush_until and not (self.socketio.flushed and self.ws.flushed):
+        while clock.monotonic() < flush_until and not all(way.flushed for way in ways):
             runtime.sleep(0.01)
         if self.bridge:
             self.bridge.stop(min(2.0, 0.2 * drain_s))
         if self.mqtt:
             self.mqtt.stop()
-        for timer in (self._sweeper, self._presence_sweeper, self.lag, self.collector):
+        for timer in (self._sweeper, self._presence_sweeper, self.streams, self.lag, self.collector, *self._running):
             if timer:
                 timer.stop()
         runtime.sleep(0.05)  # last words are written by greenlets that run now

@@ -46,6 +46,9 @@ class Server(Section):
     host: str = Field("127.0.0.1", description="address to listen on for HTTP and Socket.IO")
     port: Port = Field(5000, description="port for HTTP and Socket.IO; 0 takes a free one")
     data_dir: Path = Field(Path("var"), description="folder for what is kept on disk")
+    app: str = Field(
+        "", description="module:function of an application that is called with the service before it starts"
+    )
     namespaces: list[Namespace] = Field(["/chat", "/game", "/iot"], description="namespaces that clients may use")
     cors_allowed_origins: list[str] = Field(
         [], description='origins of other pages that may connect, "*" for any; the same origin and localhost always may'

@@ -120,6 +120,14 @@ class Hub:
             self.arrive(session.namespace, room, session.identity, session.info, "join")
         return membership
 
+    def watch(self, session: Session, room: str) -> None:
+        """`session` hears what is published, but is no member that others see; `unwatch` ends it."""
+        self.rooms.enter(session, room)
+        self._engine.open(session.namespace, room)
+
+    def unwatch(self, session: Session, room: str) -> None:
+        self.rooms.leave(session, room)
+
     def leave(self, session: Session, room: str) -> bool:
         """Whether it was a member."""
         return self._leave(session, room, may_return=False)

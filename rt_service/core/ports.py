@@ -126,6 +126,10 @@ class Transport(Protocol):
     def outbox(self) -> Any:
         """What `wire.broadcast` takes; the same as long as the session lives."""
 
+    @property
+    def answers_calls(self) -> bool:
+        """Whether its client can be asked something."""
+
     def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> None:
         """Push a `call` and hand the client's answer to `answered`."""
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.core import Core
 from tests.support.grpc_client import GrpcClient
+from tests.support.http_client import HttpClient
 from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
 from tests.support.waiting import eventually
@@ -38,6 +39,14 @@ class AnyClient(Protocol):
 
 Connect = Callable[[str], AnyClient]
 
+SESSIONS = ["in process", "Socket.IO over WebSocket", "Socket.IO over polling", "plain WebSocket", "gRPC"]
+HTTP = ["Server-Sent Events", "NDJSON", "long polling"]
+every_way = pytest.mark.parametrize("connect", SESSIONS + HTTP, indirect=True)
+every_session = pytest.mark.parametrize("connect", SESSIONS, indirect=True)
+every_stream = pytest.mark.parametrize(
+    "connect", [way for way in SESSIONS + HTTP if way != "long polling"], indirect=True
+)
+
 
 @pytest.fixture(scope="module")
 def service_with_grpc() -> Iterator[Service]:
@@ -45,23 +54,24 @@ def service_with_grpc() -> Iterator[Service]:
         yield running
 
 
-@pytest.fixture(params=["in process", "Socket.IO over WebSocket", "Socket.IO over polling", "plain WebSocket", "gRPC"])
+@pytest.fixture
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     if request.param == "in process":
         yield Core().client
         return
     service: Service = request.getfixturevalue("service_with_grpc" if request.param == "gRPC" else "service")
-    transport = "polling" if request.param.endswith("polling") else "websocket"
     with ExitStack() as stack:
+        yield lambda user: stack.enter_context(client_of(request.param, service, user))
 
-        def connect(user: str) -> AnyClient:
-            if request.param == "gRPC":
-                return stack.enter_context(GrpcClient(service.grpc, user=user))
-            if request.param == "plain WebSocket":
-                return stack.enter_context(WsClient(service.http, user=user))
-            return stack.enter_context(SocketIoClient(service.http, user=user, transport=transport))
 
-        yield connect
+def client_of(way: str, service: Service, user: str) -> Any:
+    if way in HTTP:
+        return HttpClient(service.http, way, user=user)
+    if way == "gRPC":
+        return GrpcClient(service.grpc, user=user)
+    if way == "plain WebSocket":
+        return WsClient(service.http, user=user)
+    return SocketIoClient(service.http, user=user, transport="polling" if way.endswith("polling") else "websocket")
 
 
 @pytest.fixture
@@ -88,6 +98,7 @@ def name_of(client: AnyClient, room: str) -> str:
     return str(client.ok("join", room=room)["members"][-1]["id"])
 
 
+@every_session
 def test_a_join_answers_all_that_the_contract_lists(alice: AnyClient, room: str) -> None:
     answer = alice.ok("join", room=room)
     assert set(answer) == {"ok", "epoch", "offset", "recovered", "publications", "latest", "members"}
@@ -96,6 +107,7 @@ def test_a_join_answers_all_that_the_contract_lists(alice: AnyClient, room: str)
     assert set(member) == {"kind", "id", "info", "sessions"} and member["kind"] == "user"
 
 
+@every_way
 def test_everybody_sees_kept_publications_once_in_order_the_sender_too(
     alice: AnyClient, bob: AnyClient, room: str
 ) -> None:
@@ -109,6 +121,7 @@ def test_everybody_sees_kept_publications_once_in_order_the_sender_too(
         assert all(set(p) == PUBLICATION_FIELDS and p["event"] == "say" and p["room"] == room for p in seen)
 
 
+@every_way
 def test_binary_and_text_of_all_kinds_arrive_as_they_were(alice: AnyClient, bob: AnyClient, room: str) -> None:
     values = [None, True, 0, -1.5, "", 'ä\n"\\', "\u2028", [], {}, {"deep": [[{"a": None}]]}, b"\x00\xff", {"b": [b""]}]
     alice.ok("join", room=room)
@@ -118,6 +131,7 @@ def test_binary_and_text_of_all_kinds_arrive_as_they_were(alice: AnyClient, bob:
     assert [p["data"] for p in sees(bob, len(values))] == values
 
 
+@every_stream
 def test_volatile_and_latest_publications_have_no_offset(alice: AnyClient, bob: AnyClient, room: str) -> None:
     alice.ok("join", room=room)
     bob.ok("join", room=room)
@@ -127,6 +141,7 @@ def test_volatile_and_latest_publications_have_no_offset(alice: AnyClient, bob: 
     assert [(p["data"], p["offset"]) for p in sees(bob, 2)] == [("volatile", None), ("latest", None)]
 
 
+@every_way
 def test_who_comes_back_is_told_what_it_missed(connect: Connect, alice: AnyClient, bob: AnyClient, room: str) -> None:
     start = bob.ok("join", room=room)
     alice.ok("join", room=room)
@@ -134,11 +149,43 @@ def test_who_comes_back_is_told_what_it_missed(connect: Connect, alice: AnyClien
     for n in range(3):
         alice.ok("publish", room=room, event="say", data=n)
     answer = bob.ok("join", room=room, since={"epoch": start["epoch"], "offset": start["offset"]})
-    assert answer["recovered"] is True and [p["data"] for p in answer["publications"]] == [0, 1, 2]
+    assert answer["recovered"] is True
+    missed = answer.get("publications", [])  # a stream begins with them
     alice.ok("publish", room=room, event="say", data=3)
-    assert [p["data"] for p in sees(bob, 1)] == [3]
+    assert [p["data"] for p in missed + sees(bob, 4 - len(missed))] == [0, 1, 2, 3]
 
 
+@every_way
+def test_who_knows_a_history_that_is_no_more_is_told(alice: AnyClient, bob: AnyClient, room: str) -> None:
+    alice.ok("join", room=room)
+    alice.ok("publish", room=room, event="say", data=0)
+    answer = bob.ok("join", room=room, since={"epoch": "gone", "offset": 7})
+    assert answer["recovered"] is False and not answer.get("publications")
+
+
+@every_way
+def test_a_repeated_id_is_published_once(alice: AnyClient, bob: AnyClient, room: str) -> None:
+    alice.ok("join", room=room)
+    bob.ok("join", room=room)
+    first = alice.ok("publish", room=room, event="say", data=1, id="mine")
+    assert alice.ok("publish", room=room, event="say", data=1, id="mine") == first
+    alice.ok("publish", room=room, event="say", data=2)
+    assert [p["data"] for p in sees(bob, 2)] == [1, 2]
+
+
+@every_way
+def test_history_and_presence_are_told(alice: AnyClient, room: str) -> None:
+    alice.ok("join", room=room)
+    for n in range(3):
+        alice.ok("publish", room=room, event="say", data=n)
+    page = alice.ok("history", room=room, limit=2)
+    assert [p["data"] for p in page["publications"]] == [0, 1] and page["more"] is True and page["offset"] == 3
+    assert all(
+        set(member) == {"kind", "id", "info", "sessions"} for member in alice.ok("presence", room=room)["members"]
+    )
+
+
+@every_session
 def test_presence_is_pushed_when_somebody_comes_and_goes(alice: AnyClient, bob: AnyClient, room: str) -> None:
     alice.ok("join", room=room)
     name = name_of(bob, room)
@@ -148,6 +195,7 @@ def test_presence_is_pushed_when_somebody_comes_and_goes(alice: AnyClient, bob: 
     eventually(lambda: [p["action"] for p in alice.pushed("presence")] == ["join", "leave"])
 
 
+@every_stream
 def test_something_sent_to_a_user_arrives_there(alice: AnyClient, bob: AnyClient, room: str) -> None:
     name = name_of(bob, room)
     assert alice.ok("send", to=f"user:{name}", event="dm", data="psst")["delivered"] == 1
@@ -155,6 +203,7 @@ def test_something_sent_to_a_user_arrives_there(alice: AnyClient, bob: AnyClient
     assert (seen["event"], seen["data"], seen["room"], seen["offset"]) == ("dm", "psst", None, None)
 
 
+@every_session
 def test_a_call_is_answered_or_fails_as_the_callee_says(alice: AnyClient, bob: AnyClient, room: str) -> None:
     name = name_of(bob, room)
     bob.on_call = lambda call: {"did": call["method"], "with": call["data"]}
@@ -164,17 +213,49 @@ def test_a_call_is_answered_or_fails_as_the_callee_says(alice: AnyClient, bob: A
     assert error["code"] == "forbidden" and "not you" in error["message"]
 
 
+@every_way
 @pytest.mark.parametrize(
     ("verb", "request_", "code"),
     [
-        ("fly", {}, "bad_request"),
-        ("join", {"room": "a/b"}, "invalid_room"),
+        ("join", {"room": "a b"}, "invalid_room"),
+        ("join", {"room": "r", "since": {"epoch": "e", "offset": -1}}, "bad_request"),
         ("publish", {"room": "r", "event": "e"}, "bad_request"),
-        ("publish", {"room": "not-joined", "event": "e", "data": 1}, "not_member"),
+        ("publish", {"room": "r", "event": "a b", "data": 1}, "invalid_event"),
+        ("history", {"room": "r", "limit": 1001}, "bad_request"),
         ("send", {"to": "user:nobody-here", "event": "e", "data": 1}, "not_online"),
+        ("call", {"to": "user:nobody-here", "method": "m"}, "not_online"),
     ],
 )
 def test_a_refusal_has_the_contracts_shape(alice: AnyClient, verb: str, request_: dict[str, Any], code: str) -> None:
-    answer = alice.ask(verb, request_)
+    alice.ok("join", room="r")
+    refused(alice, verb, request_, code)
+
+
+@every_session
+@pytest.mark.parametrize(
+    ("verb", "request_", "code"),
+    [("fly", {}, "bad_request"), ("publish", {"room": "not-joined", "event": "e", "data": 1}, "not_member")],
+)
+def test_what_only_a_session_can_ask_is_refused_alike(
+    alice: AnyClient, verb: str, request_: dict[str, Any], code: str
+) -> None:
+    refused(alice, verb, request_, code)
+
+
+def refused(client: AnyClient, verb: str, request: dict[str, Any], code: str) -> None:
+    answer = client.ask(verb, request)
     assert set(answer) == {"ok", "error"} and answer["ok"] is False
     assert set(answer["error"]) == {"code", "message"} and answer["error"]["code"] == code
+
+
+@pytest.mark.parametrize("way", [way for way in SESSIONS + HTTP if way not in ("in process", "long polling")])
+def test_who_is_there_when_the_service_stops_is_told_to_come_back(way: str) -> None:
+    with (
+        Service(*(("--grpc-port", "0") if way == "gRPC" else ())) as service,
+        client_of(way, service, "alice") as alice,
+    ):
+        alice.ok("join", room="lobby")
+        assert service.stop() == 0
+        (closing,) = eventually(lambda: alice.pushed("closing"))
+        assert set(closing) == {"code", "message", "reconnect", "retry_after_ms"}
+        assert closing["code"] == "shutdown" and closing["reconnect"] is True and closing["retry_after_ms"] > 0

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
+import requests
+
 from tests.support.mqtt_client import MqttClient
+from tests.support.script import Script
 from tests.support.service import ROOT, Service
 from tests.support.socketio_client import SocketIoClient
 from tests.support.tools import E2E, need_node_packages
@@ -19,26 +21,6 @@ from tests.support.waiting import eventually
 def example(document: str, language: str, contains: str) -> str:
     blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
     return next(block for block in blocks if contains in block)
-
-
-class Script:
-    """A script that runs beside the test; what it prints is read as it comes."""
-
-    def __init__(self, command: list[str], folder: Path) -> None:
-        self._output = folder / "output"
-        with self._output.open("wb") as output:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
-
-    @property
-    def output(self) -> str:
-        return self._output.read_text()
-
-    def __enter__(self) -> Script:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.process.kill()
-        self.process.wait(timeout=10)
 
 
 def javascript(source: str, service: Service, folder: Path) -> Script:
@@ -117,6 +99,60 @@ def test_the_helpers_client_recovers_what_it_missed(tmp_path: Path) -> None:
             eventually(lambda: "say missed" in script.output)
             assert "alice say { text: 'hi' }" in script.output
             assert "too much" not in script.output
+
+
+def publish(service: Service, text: str) -> None:
+    url = f"{service.http}/api/v1/rooms/chat/lobby/publications"
+    requests.post(url, json={"event": "say", "data": {"text": text}}, timeout=10).raise_for_status()
+
+
+def local(source: str, service: Service) -> str:
+    """An example for the service that the test runs."""
+    return source.replace("http://127.0.0.1:5000", service.http).replace("127.0.0.1:5000", service.http[7:])
+
+
+def said_until_seen(service: Service, script: Script, text: str) -> None:
+    """Publish until the script shows it: when it has started to listen cannot be seen from outside."""
+
+    def seen() -> bool:
+        publish(service, text)
+        return text in script.output
+
+    eventually(seen)
+
+
+def test_the_protocols_plain_websocket_client_asks_and_is_told(service: Service, tmp_path: Path) -> None:
+    source = local(example("docs/protocol.md", "python", "/ws?user"), service)
+    with Script([sys.executable, "-c", source], tmp_path) as script:
+        assert script.process.wait(timeout=20) == 0, script.output
+    assert "True\n" in script.output and "pushed publication say {'text': 'hi'}" in script.output
+    assert re.search(r"position [1-9]", script.output)
+
+
+def test_the_protocols_event_stream_is_read_with_curl(service: Service, tmp_path: Path) -> None:
+    command = local(example("docs/protocol.md", "sh", "/stream"), service)
+    with Script(["sh", "-c", "exec " + command], tmp_path) as script:
+        said_until_seen(service, script, "over curl")
+    assert "event: say" in script.output
+
+
+def test_the_protocols_lines_are_read_with_fetch(service: Service, tmp_path: Path) -> None:
+    with javascript(example("docs/protocol.md", "js", "x-ndjson"), service, tmp_path) as script:
+        said_until_seen(service, script, "over fetch")
+    assert re.search(r"from \w+:\d+", script.output)
+
+
+def test_the_protocols_long_polling_hears_what_is_said(service: Service, tmp_path: Path) -> None:
+    source = local(example("docs/protocol.md", "python", "wait=25"), service)
+    with Script([sys.executable, "-c", source], tmp_path) as script:
+        said_until_seen(service, script, "over polling")
+
+
+def test_the_protocols_curl_publishes(service: Service, tmp_path: Path) -> None:
+    command = local(example("docs/protocol.md", "sh", "-d '"), service).replace("localhost:5000", service.http)
+    with Script(["sh", "-c", command], tmp_path) as script:
+        assert script.process.wait(timeout=20) == 0
+    assert re.search(r'"offset":\d+', script.output)
 
 
 def test_mosquittos_commands_stand_in_the_readme_as_they_work(service: Service) -> None:

@@ -44,6 +44,7 @@ class ListTransport:
     """A wire whose far end reads everything at once: what was sent stands in `outbox`."""
 
     wire = PlainWire()
+    answers_calls = True
 
     def __init__(self) -> None:
         self.outbox: list[dict[str, Any]] = []

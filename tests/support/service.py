@@ -22,7 +22,16 @@ READY_S = 20.0
 class Service:
     """`with Service("--simulate", "1") as service: …`; leaving the block checks that it stopped cleanly."""
 
-    def __init__(self, *arguments: str, port: int = 0, mqtt_port: int = 0) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        port: int = 0,
+        mqtt_port: int = 0,
+        environment: dict[str, str] | None = None,
+        program: str = "run.py",
+    ) -> None:
+        self._environment = environment or {}
+        self._program = program
         self._folder = tempfile.TemporaryDirectory()
         self._ready_file = Path(self._folder.name) / "ready.json"
         self.data = Path(self._folder.name) / "data"
@@ -47,8 +56,9 @@ class Service:
 
     def start(self) -> None:
         self._ready_file.unlink(missing_ok=True)
-        command = [sys.executable, "run.py", *self._arguments, "--ready-file", str(self._ready_file)]
+        command = [sys.executable, self._program, *self._arguments, "--ready-file", str(self._ready_file)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RT_")}
+        environment |= self._environment
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
         until = time.monotonic() + READY_S

@@ -26,6 +26,12 @@ def need(program: str) -> str:
     return str(found)
 
 
+def need_package(name: str) -> None:
+    """Go on if the Python package is there, one of requirements-dev.txt; else the test ends here."""
+    if importlib.util.find_spec(name) is None:
+        _missing(f"{name} is not installed: pip install -r requirements-dev.txt")
+
+
 def need_node_packages() -> str:
     """Where Node is, with the packages of tests/e2e beside it."""
     node = need("node")

@@ -6,8 +6,9 @@ from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from rt_service.gateways.engineio import frames
+from rt_service.gateways.engineio.farewell import Farewell
 from rt_service.gateways.engineio.loop import WOULD_BLOCK, Loop
-from rt_service.gateways.engineio.outbox import Blocked, Outbox
+from rt_service.gateways.engineio.outbox import Blocked, Closed, Outbox
 from rt_service.gateways.engineio.wire import GONE, Wire
 
 
@@ -96,6 +97,15 @@ class Sender:
         self.waiting -= sent
         if self._sent >= len(self._data) and not list.__len__(self.out):
             self._unblock()
+
+    def part(self, last: bytes) -> None:
+        """Leave the socket to a farewell: what waits, then `last`. Nothing is taken any more."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            Farewell(wire, self._data[self._sent :] + b"".join([*self.out]) + last)
+        self.out.become(Closed)
+        self.out.clear()
+        self.out.owner = self.out.send = None  # or they would keep each other alive
 
     def _joined(self) -> bytes:
         """Everything that waits in the outbox, taken out of it."""

@@ -27,6 +27,7 @@ class Line(Protocol):
 
 class SocketIoTransport:
     __slots__ = ("_asked", "_closing", "_line", "connection", "namespace", "outbox", "sid")
+    answers_calls = True
 
     def __init__(self, line: Line, connection: Connection, sid: str, namespace: str) -> None:
         self._line = line

@@ -7,12 +7,10 @@ from typing import Any, Protocol
 
 from rt_service.gateways.engineio import frames
 from rt_service.gateways.engineio.duplex import Duplex
-from rt_service.gateways.engineio.farewell import Farewell
 from rt_service.gateways.engineio.frames import Message
 from rt_service.gateways.engineio.heartbeat import Heartbeats
 from rt_service.gateways.engineio.inbox import GONE_MESSAGE, Inbox
 from rt_service.gateways.engineio.loop import Loop
-from rt_service.gateways.engineio.outbox import Closed
 from rt_service.gateways.engineio.sender import Sender
 from rt_service.gateways.engineio.wire import Wire
 
@@ -98,13 +96,7 @@ class PlainConnection(Duplex):
         self.closed = self.closing = True
         self._host.heartbeats.stop(self)
         self._host.ended(self)
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            waiting = self._data[self._sent :] + b"".join([*self.out])
-            Farewell(wire, waiting + (last or frames.close(frames.NORMAL)))
-        self.out.become(Closed)
-        self.out.clear()
-        self.out.owner = self.out.send = None  # or they would keep each other alive
+        self.part(last or frames.close(frames.NORMAL))
 
 
 Answered = Callable[[Any], None]

@@ -26,6 +26,7 @@ class JsonTransport:
     """How one session, a namespace of a connection, is spoken to."""
 
     __slots__ = ("_asked", "_closing", "_gateway", "_numbers", "connection", "namespace", "outbox")
+    answers_calls = True
 
     def __init__(self, gateway: WsGateway, connection: JsonConnection, namespace: str) -> None:
         self._gateway = gateway
