@@ -71,11 +71,11 @@ class Link:
 
 
 @asynccontextmanager
-async def link(url: str, who: Caller) -> AsyncIterator[Link]:
-    """Raises RtError: the service cannot be reached, or refuses the caller."""
+async def link(url: str, who: Caller, calls: bool = True) -> AsyncIterator[Link]:
+    """`calls`: whether it can be called. Raises RtError: the service cannot be reached, or refuses the caller."""
     try:
         socket = await connect(
-            _address(url, who), additional_headers=who.headers, compression=None, proxy=None, max_size=None,
+            _address(url, who, calls), additional_headers=who.headers, compression=None, proxy=None, max_size=None,
             max_queue=FRAMES, open_timeout=CONNECT_S, close_timeout=CLOSE_S, ping_timeout=SILENT_S,
         )  # fmt: skip
     except InvalidStatus as error:
@@ -90,10 +90,11 @@ async def link(url: str, who: Caller) -> AsyncIterator[Link]:
         await one.leave()
 
 
-def _address(url: str, who: Caller) -> str:
+def _address(url: str, who: Caller, calls: bool) -> str:
     parts = urlsplit(url)
     scheme = "wss" if parts.scheme == "https" else "ws"
-    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/ws" + (f"?{who.query}" if who.query else "")
+    query = "&".join(part for part in ("" if calls else "calls=no", who.query) if part)
+    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/ws?{query}"
 
 
 def _bound(connection: ClientConnection) -> None:
