@@ -17,7 +17,7 @@ from flask import Flask
 from rt_service import log, runtime
 from rt_service.api import Api
 from rt_service.core.limits import TokenBucket
-from rt_service.core.model import Identity
+from rt_service.core.model import Identity, known_as
 from rt_service.core.session import Session
 from rt_service.gateways import asked
 from rt_service.gateways.engineio import SocketIO
@@ -37,7 +37,7 @@ class Verbs:
 
     def __init__(self, api: Api, identity: Identity) -> None:
         self._api = api
-        self._identity = identity
+        self._who = known_as(identity)
 
     def publish(self, namespace: str, room: str, event: str, data: Any, **more: Any) -> dict[str, Any]:
         """`id`, `epoch` and `offset`; `more` is `id`, `class_` and `key`."""
@@ -80,7 +80,7 @@ class Verbs:
     def _session(self, namespace: str) -> Session:
         self._api.check_namespace(namespace)
         unlimited = TokenBucket(1e9, 1 << 30, 0.0)
-        return Session("application", namespace, self._identity, _NOWHERE, unlimited)
+        return Session("application", namespace, self._who, _NOWHERE, unlimited)
 
 
 class Application:
