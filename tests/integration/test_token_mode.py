@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ from tests.support import tokens
 from tests.support.http_client import Refused, Stream
 from tests.support.mqtt_client import MqttClient
 from tests.support.raw_ws import RawWebSocket
-from tests.support.service import Service
+from tests.support.service import ROOT, Service
 from tests.support.waiting import eventually
 from tests.support.ws_client import WsClient
 
@@ -232,15 +235,29 @@ def test_every_refusal_is_counted_and_no_token_is_written_down(service: Service)
         assert secret not in service.log
 
 
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "run.py", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+
+def test_the_commands_take_a_token_and_say_when_one_is_needed(service: Service, tmp_path: Path) -> None:
+    url, token = ("--url", service.http), ("--token", ADMIN)
+    for told in (
+        command("publish", "/chat", "commands", "say", "1", *url),
+        command("tail", "/chat", "commands", "--count", "1", *url),
+        command("dead-letters", *url),
+        command("export", "/chat", "commands", *url),
+    ):
+        assert told.returncode == 1 and "a token is needed" in told.stderr and told.stderr.count("\n") == 1
+    assert '"offset": 1' in command("publish", "/chat", "commands", "say", "1", *url, *token).stdout
+    file = tmp_path / "room.jsonl"
+    assert command("export", "/chat", "commands", "--out", str(file), *url, *token).returncode == 0
+    assert command("replay", str(file), "--into", "/chat/again", "--speed", "max", *url, *token).returncode == 0
+    assert command("dead-letters", *url, *token).returncode == 0
+
+
 def test_the_key_that_is_made_on_the_first_start_is_the_one_that_token_signs_with() -> None:
     with Service("--set", "auth.mode=token") as service:
-        import subprocess
-        import sys
-
-        from tests.support.service import ROOT
-
-        command = [sys.executable, "run.py", "token", "--sub", "alice", "--data-dir", str(service.data)]
-        token = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+        token = command("token", "--sub", "alice", "--data-dir", str(service.data)).stdout.strip()
         with ws(service, token) as client:
             client.ok("join", room="lobby")
         assert (service.data / "token.key").read_text() not in service.log
