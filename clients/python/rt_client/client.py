@@ -95,9 +95,9 @@ class Client:
         """Call `handler` with each publication of an event, of any room or to us alone. Without one, a decorator."""
         return self._handlers.add(event, handler)
 
-    def on_closing(self, handler: Callable[[Closing], object] | None = None) -> Callable[[H], H]:
+    def on_closing(self, handler: Callable[[Closing], object]) -> Callable[[Closing], object]:
         """Told when the service ends the session; unless it is to `reconnect`, everything raises from then on."""
-        return self._handlers.add("*closing", handler)
+        return self._handlers.add("*closing")(handler)
 
     def on_call(self, method: str, handler: Handler | None = None) -> Callable[[H], H]:
         """Answer calls of `method` with what `handler(data)` returns, or with the RtError that it raises."""

@@ -1,7 +1,7 @@
 """One connection: python-socketio's client, made to handle what it receives in order.
 
-It connects once. python-socketio's reconnecting is not used: it gives up where the service says goodbye over polling,
-goes on for ever where the service refuses, and begins with what the broken connection left in its queue.
+It connects once. python-socketio's reconnecting is not used: it gives up when the service says goodbye over polling,
+goes on for ever where the service refuses, and waits one second to be let in.
 """
 
 from __future__ import annotations

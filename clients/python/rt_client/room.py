@@ -40,7 +40,7 @@ class Handlers:
     def __init__(self) -> None:
         self._by_name: dict[str, list[Handler]] = {}
 
-    def add(self, name: str, handler: Handler | None) -> Callable[[H], H]:
+    def add(self, name: str, handler: Handler | None = None) -> Callable[[H], H]:
         def added(handler: H) -> H:
             self._by_name.setdefault(name, []).append(handler)
             return handler
@@ -78,19 +78,19 @@ class Room:
         self._attempt = self._tries = 0  # an answer to an earlier attempt comes too late
 
     def on(self, event: str, handler: Callable[[Publication], object] | None = None) -> Callable[[H], H]:
-        """Call `handler` with each publication of an event. Without one it is a decorator, like the other ones."""
+        """Call `handler` with each publication of an event. Without one it is a decorator; the other ones are, too."""
         return self._handlers.add(event, handler)
 
-    def on_joined(self, handler: Callable[[Joined], object] | None = None) -> Callable[[H], H]:
+    def on_joined(self, handler: Callable[[Joined], object]) -> Callable[[Joined], object]:
         """Told at every return, before what was missed. Unless `recovered`, there is a gap."""
-        return self._handlers.add("*joined", handler)
+        return self._handlers.add("*joined")(handler)
 
-    def on_presence(self, handler: Callable[[PresenceChange], object] | None = None) -> Callable[[H], H]:
-        return self._handlers.add("*presence", handler)
+    def on_presence(self, handler: Callable[[PresenceChange], object]) -> Callable[[PresenceChange], object]:
+        return self._handlers.add("*presence")(handler)
 
-    def on_refused(self, handler: Callable[[RtError], object] | None = None) -> Callable[[H], H]:
+    def on_refused(self, handler: Callable[[RtError], object]) -> Callable[[RtError], object]:
         """Told when the service does not let us in again after a reconnect."""
-        return self._handlers.add("*refused", handler)
+        return self._handlers.add("*refused")(handler)
 
     def publish(
         self, event: str, data: Any, *, class_: Literal["kept", "latest", "volatile"] = "kept",
