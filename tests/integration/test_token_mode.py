@@ -247,3 +247,18 @@ def test_the_python_client_comes_with_a_token_or_is_told_why_not(service: Servic
         with pytest.raises(RtError) as refused:
             Client(service.http, token=token).connect()
         assert refused.value.code == code
+
+
+def test_a_python_client_comes_back_with_a_new_token_when_the_old_one_expires(service: Service) -> None:
+    given: list[str] = []
+
+    def token() -> str:
+        given.append(tokens.make("renewed", exp=int(time.time()) + (2 if not given else 600)))
+        return given[-1]
+
+    with Client(service.http, token=token) as chat:
+        room = chat.join("renewed")
+        closed: list[str] = []
+        chat.on_closing(lambda closing: closed.append(closing.code))
+        eventually(lambda: len(given) == 2, 15)
+        assert room.publish("say", 1).offset == 1 and closed == ["token_expired"]
