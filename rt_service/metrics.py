@@ -118,6 +118,7 @@ class Metrics:
             "mqtt_messages", "MQTT messages of the embedded broker, by direction", "direction"
         )
         self.mqtt_refused = self._counter("mqtt_refused", "MQTT requests that were refused, by reason", "reason")
+        self.logins = self._counter("logins", "Log-ins, by outcome", "outcome")
         self.bridge_up = self._gauge("bridge_up", "Whether the outside broker is connected").labels("")
         self.bridge_messages = self._counter(
             "bridge_messages", "MQTT messages over the bridge, by direction", "direction"

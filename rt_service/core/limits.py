@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 
 class TokenBucket:
     """`rate` per second on average, `burst` at once (the GCRA form: one number of state).
@@ -26,3 +28,26 @@ class TokenBucket:
             return wait
         self._full_at = full_at + self._interval
         return 0.0
+
+
+class Buckets:
+    """A bucket for each name; past `most` the one that was asked for longest ago is forgotten, as if it were full."""
+
+    def __init__(self, rate: float, burst: int, most: int = 10_000) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._most = most
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def of(self, name: str, now: float) -> TokenBucket:
+        bucket = self._buckets.get(name)
+        if bucket is not None:
+            self._buckets.move_to_end(name)
+            return bucket
+        if len(self._buckets) >= self._most:
+            self._buckets.popitem(last=False)
+        bucket = self._buckets[name] = TokenBucket(self._rate, self._burst, now)
+        return bucket
