@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format web bench bench-devices chaos clean
+.PHONY: help run test check format web proto bench bench-devices chaos clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ format: $(VENV)/installed-dev  ## put the code into shape
 
 web: $(VENV)/installed  ## build the pages again
 	$(BIN)/python hatch_build.py
+
+proto: $(VENV)/installed-dev  ## generate the Python code of realtime.proto again
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. rt_service/gateways/grpc/realtime.proto
 
 bench: $(VENV)/installed-bench  ## load tests beside Node, Flask-SocketIO and C; a table and a plot (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -6,7 +6,8 @@ from rt_service.runtime import patch
 
 
 def main() -> int:
-    patch()  # before anything else imports socket, ssl or logging
+    if sys.argv[1:2] != ["grpc"]:  # grpcio hangs where sockets are patched
+        patch()  # before anything else imports socket, ssl or logging
     from rt_service.cli import main as cli
 
     return cli()

@@ -74,6 +74,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="port for HTTP and Socket.IO (5000); 0: a free one")] = None,
     mqtt_port: Annotated[int | None, typer.Option(help="port of the embedded broker (1883); 0: a free one")] = None,
     mqtt_url: Annotated[str | None, typer.Option(help="an outside broker; then no embedded one is run")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="port for gRPC (off); 0: a free one")] = None,
     engine: Annotated[str | None, typer.Option(help="where publications are kept (memory)")] = None,
     data_dir: DataDir = None,
     app: Annotated[str | None, typer.Option(help="MODULE:FUNCTION of your own, called with the service")] = None,
@@ -88,6 +89,8 @@ def serve(
         "server.port": port,
         "mqtt.port": mqtt_port,
         "bridge.url": mqtt_url,
+        "grpc.enabled": None if grpc_port is None else True,
+        "grpc.port": grpc_port,
         "engine.url": engine,
         "server.data_dir": data_dir,
         "server.app": app,
@@ -111,7 +114,8 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
         run_setup(effective.server.app, service)
     service.start()
     simulator = _start_simulator(effective.simulate.devices, service.mqtt_url)
-    _print_banner(effective, service.http_url, service.mqtt_url, embedded=service.mqtt is not None)
+    grpc = service.grpc.address if service.grpc else ""
+    _print_banner(effective, service.http_url, service.mqtt_url, grpc, embedded=service.mqtt is not None)
     try:
         if ready_file is not None:
             service.write_ready_file(ready_file)
@@ -142,12 +146,13 @@ def _start_simulator(devices: int, mqtt_url: str) -> subprocess.Popen[bytes] | N
     return subprocess.Popen([sys.executable, "-m", "rt_device.simulator", *options], stdin=subprocess.PIPE)
 
 
-def _print_banner(effective: Settings, http_url: str, mqtt_url: str, embedded: bool) -> None:
+def _print_banner(effective: Settings, http_url: str, mqtt_url: str, grpc: str, embedded: bool) -> None:
     broker = "embedded broker" if embedded else "outside broker"
     rows = [
         ("pages", f"{http_url}/"),
         ("Socket.IO", f"{http_url} with namespaces {' '.join(effective.server.namespaces)}"),
         ("MQTT", f"{mqtt_url} ({broker})" if mqtt_url else "off"),
+        ("gRPC", grpc or "off"),
         ("engine", _engine_line(effective)),
         ("mode", "open: no tokens, this machine only"),
         ("devices", f"{effective.simulate.devices} simulated" if effective.simulate.devices else "none simulated"),
@@ -160,6 +165,25 @@ def _print_banner(effective: Settings, http_url: str, mqtt_url: str, embedded: b
     console.print(f"[bold green]rt-service[/] {__version__}")
     console.print(table)
     sys.stdout.flush()
+
+
+@app.command("grpc")
+def grpc_gateway(
+    url: Annotated[str, typer.Option(help="the service")] = remote.DEFAULT_URL,
+    host: Annotated[str | None, typer.Option(help="address to listen on (127.0.0.1)")] = None,
+    port: Annotated[int | None, typer.Option(help="port to listen on (50051); 0: a free one")] = None,
+    config: ConfigFile = None,
+    set: Set = None,
+    ready_file: Annotated[Path | None, typer.Option(help="gets the address as JSON once it accepts")] = None,
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """Serve gRPC for a service that was started without it."""
+    flags = {name: value for name, value in (("grpc.host", host), ("grpc.port", port)) if value is not None}
+    effective = settings.load(config, overrides={**assignments(set), **flags})
+    log.configure(effective.log.level, effective.log.format)
+    from rt_service.gateways.grpc.process import run  # grpcio, which no other command may import
+
+    run(effective, url, ready_file, child)
 
 
 @app.command("check-config")

@@ -119,6 +119,9 @@ class Metrics:
         )
         self.mqtt_refused = self._counter("mqtt_refused", "MQTT requests that were refused, by reason", "reason")
         self.logins = self._counter("logins", "Log-ins, by outcome", "outcome")
+        self.grpc_streams = self._gauge("grpc_streams", "Open Subscribe and Session streams").labels("")
+        self.grpc_requests = self._counter("grpc_requests", "gRPC requests without streams, by outcome", "outcome")
+        self.grpc_streams_ended = self._counter("grpc_streams_ended", "gRPC streams that ended, by outcome", "outcome")
         self.bridge_up = self._gauge("bridge_up", "Whether the outside broker is connected").labels("")
         self.bridge_messages = self._counter(
             "bridge_messages", "MQTT messages over the bridge, by direction", "direction"

@@ -26,7 +26,10 @@ from rt_service.devices.registry import Devices
 from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
 from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
+from rt_service.gateways.devices_http import DevicesHttp
+from rt_service.gateways.grpc.child import GrpcChild
 from rt_service.gateways.http import create_app
+from rt_service.gateways.http_requests import Requests
 from rt_service.gateways.listener import Listener
 from rt_service.gateways.mqtt.broker import BrokerBounds
 from rt_service.gateways.mqtt.gateway import MqttGateway
@@ -35,9 +38,11 @@ from rt_service.gateways.mqtt.handshake import ConnectionBounds
 from rt_service.gateways.mqtt.keeper import StoreKeeper
 from rt_service.gateways.mqtt.session import Forgetful
 from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
+from rt_service.gateways.operations import register
 from rt_service.gateways.origins import Origins
 from rt_service.gateways.polls import Polls
 from rt_service.gateways.rooms_http import RoomsHttp
+from rt_service.gateways.service_http import ServiceHttp
 from rt_service.gateways.socketio.gateway import SocketIoGateway
 from rt_service.gateways.streams.gateway import Streams
 from rt_service.gateways.ws.gateway import Echo, WsGateway
@@ -46,10 +51,9 @@ from rt_service.metrics import Metrics
 from rt_service.mqtt import routes
 from rt_service.mqtt.dead_letters import DeadLetters
 from rt_service.mqtt.relay import Relay
-from rt_service.settings import Settings, SettingsError, config_dir
+from rt_service.settings import Settings, SettingsError, check_loopback, config_dir
 from rt_service.tuning import GarbageCollector, open_files
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SWEEP_S = 10.0
 PRESENCE_SWEEP_S = 0.5
 LAG_MOST_S = 1.0  # a loop that is later than this is not ready
@@ -81,20 +85,21 @@ class Service:
         self.relay = Relay(self.routes, self.api, self.devices, self.calls, self.dead_letters, clock)
         self.bridge = self._bridge(clock) if settings.bridge.url else None
         self.mqtt = self._mqtt_gateway(clock) if settings.mqtt.enabled and not self.bridge else None
+        self.grpc = GrpcChild(settings, metrics) if settings.grpc.enabled else None
         self.api.devices = self.bridge or self.mqtt
         self.collector = GarbageCollector(lambda: metrics.publications.total + metrics.mqtt_messages.total)
         self.lag = runtime.LagMeter(lambda seconds: metrics.loop_lag_seconds.observe("", seconds))
-        origins = Origins(settings.server.cors_allowed_origins)
-        self.app = create_app(metrics, self.dead_letters, self.devices, self._checks())
+        origins = Origins(settings.server.cors_allowed_origins, metrics)
+        self.app = create_app(self.api, origins, settings.server.namespaces)
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
         self.polls = Polls(self.hub, metrics)
-        rooms_http = RoomsHttp(
-            self.api, policy, clock, self.polls, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst
-        )
-        self.app.register_blueprint(rooms_http.blueprint())
+        requests = Requests(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
         eio = self.socketio.socketio.server.eio
         self.streams = Streams(self.hub, self.api, metrics, eio.loop, limits.waiting_bytes, origins.headers)
-        self.app.register_blueprint(self.streams.blueprint())
+        register(
+            self.app, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
+            ServiceHttp(metrics, self.dead_letters, self._checks()),
+        )  # fmt: skip
         self.ws = WsGateway(
             self.hub, self.api, metrics, settings.server.namespaces, eio.loop, eio.heartbeats, limits.waiting_bytes,
             limits.join_first_s,
@@ -153,6 +158,8 @@ class Service:
         }
         if self.bridge is not None:
             checks["bridge"] = self.bridge.healthy
+        if self.grpc is not None:
+            checks["grpc"] = self.grpc.healthy
         return checks
 
     # -- starting
@@ -163,6 +170,8 @@ class Service:
         open_files()
         http_socket = _listen("server", server.host, server.port, server.backlog)
         mqtt_socket = _listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
+        if self.grpc:  # only its process listens, but one that cannot is to be known before anything starts
+            _listen("grpc", self.settings.grpc.host, self.settings.grpc.port, 1).close()
         self.engine.start(self.hub.deliver)
         self.devices.restore()
         tap = self.bridge or self.mqtt
@@ -183,7 +192,16 @@ class Service:
         self.streams.start()
         self.lag.start()
         self.collector.start()
+        if self.grpc:
+            self._start_grpc(self.grpc)
         self._log.info("started", http=self.http_url, mqtt=self.mqtt_url or None, engine=self.settings.engine.url)
+
+    def _start_grpc(self, grpc: GrpcChild) -> None:
+        try:
+            grpc.start(self.http_url)
+        except SettingsError:
+            self.stop()
+            raise
 
     def _sweep_presence(self) -> None:
         self.hub.sweep()
@@ -191,7 +209,8 @@ class Service:
 
     def write_ready_file(self, path: Path) -> None:
         """Say where everything is, now that it accepts; the file appears whole. Raises SettingsError."""
-        ready = {"http": self.http_url, "mqtt": self.mqtt_url or None, "grpc": None, "pid": os.getpid()}
+        grpc = self.grpc.address if self.grpc else None
+        ready = {"http": self.http_url, "mqtt": self.mqtt_url or None, "grpc": grpc, "pid": os.getpid()}
         part = path.with_name(path.name + ".part")
         try:
             part.write_bytes(encoding.dumps(ready) + b"\n")
@@ -211,6 +230,8 @@ class Service:
         drain_s = self.settings.server.drain_s
         clock = runtime.SystemClock()
         until = clock.monotonic() + drain_s
+        if self.grpc:  # first: what its clients have under way still reaches the service
+            self.grpc.stop(0.4 * drain_s)
         self.api.draining = True
         if self._listener:
             self._listener.stop()
@@ -274,7 +295,7 @@ def _listen(section: str, host: str, port: int, backlog: int) -> socket.socket:
         return runtime.listen(host, port, backlog)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            flag = "--port" if section == "server" else "--mqtt-port"
+            flag = "--port" if section == "server" else f"--{section}-port"
             help = f"{host}:{port} is in use; stop what uses it, or start with {flag} {port + 1} (0: a free one)"
             raise SettingsError(f"{section}.port: {help}") from None
         why = os.strerror(error.errno) if error.errno else str(error)
@@ -287,13 +308,9 @@ def _url(scheme: str, sock: socket.socket) -> str:
 
 
 def _check_loopback(settings: Settings) -> None:
-    hosts = {"server": settings.server.host, "mqtt": settings.mqtt.host}
+    hosts = {"server": settings.server.host, "mqtt": settings.mqtt.host, "grpc": settings.grpc.host}
     for section, host in hosts.items():
-        if host not in LOOPBACK:
-            raise SettingsError(
-                f"{section}.host: {host} can be reached by others, and without tokens everybody may everything; "
-                f"use one of {', '.join(LOOPBACK)}"
-            )
+        check_loopback(section, host)
 
 
 def _engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:

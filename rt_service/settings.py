@@ -19,6 +19,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 ENV_PREFIX = "RT_"
 
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
 class SettingsError(Exception):
     """A setting that cannot be used; the message is one line for whoever starts the service."""
 
@@ -139,6 +142,14 @@ class Mqtt(Section):
     retained: Positive = Field(100_000, description="retained messages; past it new topics are refused")
 
 
+class Grpc(Section):
+    enabled: bool = Field(False, description="serve gRPC, in a process of its own")
+    host: str = Field("127.0.0.1", description="address for gRPC")
+    port: Port = Field(50_051, description="port for gRPC; 0 takes a free one")
+    streams: Positive = Field(1000, description="open Subscribe and Session streams; more are refused")
+    requests: Positive = Field(1000, description="other gRPC requests under way at one time; more are refused")
+
+
 class Bridge(Section):
     url: str = Field("", description="an outside broker, mqtt://host:1883; then no embedded one is run")
     client_id: str = Field("rt-service", min_length=1, max_length=64, description="client id at that broker")
@@ -198,6 +209,7 @@ class Settings(Section):
     history: History = History()
     limits: Limits = Limits()
     mqtt: Mqtt = Mqtt()
+    grpc: Grpc = Grpc()
     bridge: Bridge = Bridge()
     store: Store = Store()
     accounts: Accounts = Accounts()
@@ -211,6 +223,15 @@ def names() -> Iterator[tuple[str, str, Any]]:
     for section, field in Settings.model_fields.items():
         for key, info in field.annotation.model_fields.items():  # type: ignore[union-attr]
             yield section, key, info
+
+
+def check_loopback(section: str, host: str) -> None:
+    """Raises SettingsError for an address that others can reach, as long as there are no tokens."""
+    if host not in LOOPBACK:
+        raise SettingsError(
+            f"{section}.host: {host} can be reached by others, and without tokens everybody may everything; "
+            f"use one of {', '.join(LOOPBACK)}"
+        )
 
 
 def config_dir() -> Path:

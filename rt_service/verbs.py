@@ -1,6 +1,6 @@
 """What each verb takes (CONTRACT.md section 2), as types that are checked when a request comes in.
 
-`Any` stands for names, which `core.names` checks with errors of their own, and for `data`, which is anything.
+Names are `Any` with a schema for the documents: `core.names` checks them, with errors of their own. `data` is anything.
 """
 
 from __future__ import annotations
@@ -10,8 +10,26 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from rt_service.core import names
 from rt_service.core.errors import BadRequest
-from rt_service.core.model import Position, PublicationClass
+from rt_service.core.model import KINDS, Position, PublicationClass
+
+
+def _text(pattern: str, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^{pattern}$", **more}
+
+
+RoomName = Annotated[Any, Meta(extra_json_schema=_text(names.NAME), examples=["lobby"])]
+EventName = Annotated[
+    Any,
+    Meta(extra_json_schema=_text(names.EVENT, **{"not": {"enum": sorted(names.RESERVED_EVENTS)}}), examples=["say"]),
+]
+MethodName = Annotated[Any, Meta(extra_json_schema=_text(names.EVENT), examples=["set"])]
+DeviceId = Annotated[Any, Meta(extra_json_schema=_text(names.NAME), examples=["greenhouse-1"])]
+Address = Annotated[
+    Any, Meta(extra_json_schema=_text(f"({'|'.join(KINDS)}):{names.NAME}"), examples=["device:greenhouse-1"])
+]
+Name = Annotated[str, Meta(extra_json_schema=_text(names.NAME))]
 
 
 class Since(Struct):
@@ -23,38 +41,41 @@ class Since(Struct):
 
 
 class Room(Struct):
-    room: Any
+    room: RoomName
 
 
 class Join(Struct):
-    room: Any
+    room: RoomName
     since: Since | None = None
 
 
-class Publish(Struct):
-    room: Any
-    event: Any
+class NewPublication(Struct):
+    event: EventName
     data: Any
-    id: str | None = None
+    id: Name | None = None
     class_: PublicationClass = msgspec.field(default=PublicationClass.KEPT, name="class")
-    key: str | None = None
+    key: Name | None = None
+
+
+class Publish(NewPublication, kw_only=True):
+    room: RoomName
 
 
 class Send(Struct):
-    to: Any
-    event: Any
+    to: Address
+    event: EventName
     data: Any
 
 
 class Call(Struct):
-    to: Any
-    method: Any
+    to: Address
+    method: MethodName
     data: Any = None
     timeout_ms: Annotated[int, Meta(gt=0)] = 5000
 
 
 class History(Struct):
-    room: Any
+    room: RoomName
     since: Since | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     reverse: bool = False
@@ -65,11 +86,11 @@ class Rooms(Struct):
 
 
 class Twin(Struct):
-    device: Any
+    device: DeviceId
 
 
 class TwinUpdate(Struct):
-    device: Any
+    device: DeviceId
     desired: Any
     version: int | None = None
 

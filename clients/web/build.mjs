@@ -1,4 +1,4 @@
-// Bundles the pages into rt_service/web: one script and one style sheet, with nothing fetched from elsewhere; and the
+// Bundles the pages into rt_service/web: a script and a style sheet for each, with nothing fetched from elsewhere; and the
 // helper for rooms as a module of its own, for others to use: .mjs, which is a module wherever it is copied to.
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { build } from "esbuild";
@@ -8,7 +8,7 @@ const target = "../../rt_service/web";
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 await build({
-  entryPoints: ["src/live.ts", "src/live.css"],
+  entryPoints: ["src/live.ts", "src/live.css", "src/docs.ts", "src/docs.css"],
   outdir: target,
   bundle: true,
   minify: true,
@@ -23,4 +23,5 @@ await build({
   target: "es2022",
   format: "esm",
 });
-for (const file of ["index.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);
+for (const file of ["index.html", "docs.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);
+cpSync("node_modules/swagger-ui-dist/LICENSE", `${target}/swagger-ui.LICENSE.txt`);

@@ -7,9 +7,10 @@ import re
 from rt_service.core.errors import BadRequest, InvalidEvent, InvalidRoom
 from rt_service.core.model import KINDS, Identity
 
-_ALPHABET = "A-Za-z0-9_.:@-"
-_is_room = re.compile(f"[{_ALPHABET}]{{1,128}}").fullmatch
-_is_event = re.compile(f"[{_ALPHABET}]{{1,64}}").fullmatch
+NAME = "[A-Za-z0-9_.:@-]{1,128}"  # a room; ids of identities, publications and calls follow the same grammar
+EVENT = "[A-Za-z0-9_.:@-]{1,64}"  # an event; a method too
+_is_room = re.compile(NAME).fullmatch
+_is_event = re.compile(EVENT).fullmatch
 
 # Names that clients already use for something else: the service's own pushes (CONTRACT.md section 2) and the
 # events that Socket.IO libraries emit locally (socket.io-client's RESERVED_EVENTS, python-socketio's).

@@ -14,8 +14,8 @@ from rt_service.verbs import Publish, convert
 PUBLISH_S = 30.0  # for a publication to be kept
 
 
-def ask(api: Api, session: Session, verb: str, request: Any) -> Answer:
-    """What the verb answers, without `ok`. Raises RtError where it refuses."""
+def answer(api: Api, session: Session, verb: str, request: Any) -> Answer:
+    """What the verb answers, also where it refuses."""
     answers: list[Answer] = []
     there = runtime.Waiter()
 
@@ -25,10 +25,15 @@ def ask(api: Api, session: Session, verb: str, request: Any) -> Answer:
 
     api.answer(session, verb, request, reply)
     there.wait(None)
-    answer = answers[0]
-    if answer["ok"]:
-        return {name: value for name, value in answer.items() if name != "ok"}
-    error = answer["error"]
+    return answers[0]
+
+
+def ask(api: Api, session: Session, verb: str, request: Any) -> Answer:
+    """What the verb answers, without `ok`. Raises RtError where it refuses."""
+    said = answer(api, session, verb, request)
+    if said["ok"]:
+        return {name: value for name, value in said.items() if name != "ok"}
+    error = said["error"]
     raise ERRORS[error["code"]](error["message"], retry_after_ms=error.get("retry_after_ms"))
 
 

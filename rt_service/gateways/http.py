@@ -1,90 +1,89 @@
-"""Plain HTTP: the pages, the service's health, its metrics, and errors as JSON."""
+"""The Flask application: pages, who may ask from which page, and errors as JSON. `operations` has what can be asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, Response, request, send_from_directory
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
+from rt_service.api import Api
 from rt_service.core import encoding
-from rt_service.core.errors import RtError, Unavailable
-from rt_service.devices.registry import Devices
-from rt_service.metrics import Metrics
-from rt_service.mqtt.dead_letters import DeadLetters
+from rt_service.core.errors import ERRORS, BadRequest, Forbidden, Internal, RtError, Unavailable
+from rt_service.gateways.http_requests import Refused, failure, tagged
+from rt_service.gateways.openapi import document
+from rt_service.gateways.operations import JSON
+from rt_service.gateways.origins import Origins
 
 WEB = Path(__file__).resolve().parent.parent / "web"
-Check = Callable[[], str | None]
+POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'"
 
-_CODES = {400: "bad_request", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "bad_request"} | {
-    413: "too_large",
-    429: "too_many_requests",
-}
+_BY_STATUS = {error.http_status: error for error in reversed(ERRORS.values())}  # the first of each status
 
 
-def create_app(metrics: Metrics, dead_letters: DeadLetters, devices: Devices, checks: dict[str, Check]) -> Flask:
-    """The Flask application; `checks` are asked by /readyz, each for None or what is wrong."""
+def create_app(api: Api, origins: Origins, namespaces: Sequence[str]) -> Flask:
     app = Flask("rt_service", static_folder=None)
-    app.register_error_handler(Exception, _error)
+    app.url_map.merge_slashes = False  # nothing is redirected
+    _serve_pages(app, encoding.dumps(document(namespaces)))
 
-    @app.get("/")
-    def index() -> Response:
-        return _page("index.html")
+    @app.before_request
+    def admit() -> Response | None:
+        if not origins.admits(request.environ):
+            why = "a page of this origin may not ask here; server.cors_allowed_origins names those that may"
+            return failure(Forbidden(why).as_dict())
+        preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        return Response(status=204, headers=origins.preflight()) if preflight else None
 
-    @app.get("/web/<path:name>")
-    def asset(name: str) -> Response:
-        return _page(name)
+    @app.after_request
+    def tell(response: Response) -> Response:
+        response.headers.extend(origins.headers(request.headers.get("Origin"), request.environ))
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
 
-    @app.get("/livez")
-    def livez() -> Response:
-        return _json({"ok": True})
-
-    @app.get("/readyz")
-    def readyz() -> Response:
-        wrong = {name: said for name, check in checks.items() if (said := check()) is not None}
-        state = {name: wrong.get(name, "ok") for name in checks}
-        return _json({"ok": not wrong, "checks": state}, 503 if wrong else 200)
-
-    @app.get("/metrics")
-    def scrape() -> Response:
-        return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
-
-    @app.get("/api/v1/dead-letters")
-    def letters() -> Response:
-        limit = request.args.get("limit", 100, type=int)
-        return _json({"dead_letters": [letter.as_dict() for letter in dead_letters.newest(max(0, limit))]})
-
-    @app.get("/api/v1/devices")
-    def known_devices() -> Response:
-        return _json({"devices": devices.known()})
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        """Every error of every path, in the contract's shape, counted once."""
+        if isinstance(error, Refused):
+            return failure(error.error, error.status)
+        if isinstance(error, RtError):
+            return failure(api.refusal(error)["error"], error.http_status)
+        if isinstance(error, HTTPException):
+            return _refused_by_werkzeug(api, error)
+        return failure(api.failure(error, path=request.path)["error"])
 
     return app
 
 
-def _page(name: str) -> Response:
+def _serve_pages(app: Flask, openapi: bytes) -> None:
+    app.add_url_rule("/", "index", lambda: _page("index.html"))
+    app.add_url_rule("/docs", "docs", lambda: _page("docs.html", f"{POLICY}; img-src 'self' data:"))
+    app.add_url_rule("/web/<path:name>", "asset", _page)
+    app.add_url_rule("/openapi.json", "openapi", lambda: tagged(Response(openapi, content_type=JSON)))
+
+
+def _page(name: str, policy: str = POLICY) -> Response:
     if not (WEB / "index.html").is_file():
         raise Unavailable("the pages are not built: run `make web`, or `pip install -e .`")
     response = send_from_directory(WEB, name)
-    response.headers["Content-Security-Policy"] = "default-src 'self'; style-src 'self' 'unsafe-inline'"
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = policy
     response.headers["Cache-Control"] = "no-cache"
     return response
 
 
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(encoding.dumps(value), status, content_type="application/json")
+def _refused_by_werkzeug(api: Api, error: HTTPException) -> Response:
+    status = error.code or 500
+    kind = _BY_STATUS.get(status, BadRequest if status < 500 else Internal)
+    response = failure(api.refusal(kind(_plainly(error)))["error"], status)
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            response.headers[name] = value  # Allow, Content-Range
+    return response
 
 
-def _error(error: Exception) -> Response:
-    """Every error of every path in the contract's shape."""
-    if isinstance(error, RtError):
-        response = _json({"error": error.as_dict()}, error.http_status)
-        if error.retry_after_ms is not None:
-            response.headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
-        return response
-    if isinstance(error, HTTPException) and error.code is not None:
-        said = {"code": _CODES.get(error.code, "internal"), "message": error.description or error.name}
-        return _json({"error": said}, error.code)
-    raise error
+def _plainly(error: HTTPException) -> str:
+    if isinstance(error, NotFound):
+        return f"there is nothing at {request.path[:200]}; /docs shows what there is"
+    if isinstance(error, MethodNotAllowed):
+        return f"{request.method[:20]} is not for this path; {', '.join(sorted(error.valid_methods or ()))} are"
+    return error.description or error.name

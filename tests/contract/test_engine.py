@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -240,3 +241,33 @@ def test_a_room_with_something_left_does_not_begin_again(bench: Bench) -> None:
 
 def test_a_new_engine_is_healthy(bench: Bench) -> None:
     assert bench.engine.healthy() is None
+
+
+def test_nothing_overtakes_what_could_not_be_written_and_is_still_to_be_refused(tmp_path: Path) -> None:
+    """Whoever is told may let others run, and those may publish what comes behind in the same room."""
+    clock = ManualClock()
+    engine = SqliteEngine(Database(tmp_path), clock, BOUNDS, {})
+    engine.start(lambda publication: None)
+    outcomes: dict[int, Receipt | RtError] = {}
+    other = sqlite3.connect(next(tmp_path.glob("*.sqlite3")), isolation_level=None)
+
+    def publish(n: int, told: Callable[[], None] = lambda: None) -> None:
+        def done(outcome: Receipt | RtError) -> None:
+            outcomes[n] = outcome
+            told()
+
+        engine.publish(Publication("/chat", "lobby", "say", n, ALICE, f"id-{n}", clock.ms()), done)
+
+    def meanwhile() -> None:
+        other.execute("ROLLBACK")  # it could be written again
+        publish(3)
+
+    other.execute("BEGIN IMMEDIATE")  # the file is somebody else's: what is written fails
+    publish(1, meanwhile)
+    publish(2)
+    until = time.monotonic() + 10
+    while len(outcomes) < 3 and time.monotonic() < until:
+        runtime.sleep(0.01)
+    other.close()
+    assert all(isinstance(outcome, RtError) for outcome in outcomes.values()) and len(outcomes) == 3
+    engine.stop()

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.support.core import Core
+from tests.support.grpc_client import GrpcClient
 from tests.support.http_client import HttpClient
 from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
@@ -38,7 +39,7 @@ class AnyClient(Protocol):
 
 Connect = Callable[[str], AnyClient]
 
-SESSIONS = ["in process", "Socket.IO over WebSocket", "Socket.IO over polling", "plain WebSocket"]
+SESSIONS = ["in process", "Socket.IO over WebSocket", "Socket.IO over polling", "plain WebSocket", "gRPC"]
 HTTP = ["Server-Sent Events", "NDJSON", "long polling"]
 every_way = pytest.mark.parametrize("connect", SESSIONS + HTTP, indirect=True)
 every_session = pytest.mark.parametrize("connect", SESSIONS, indirect=True)
@@ -47,18 +48,26 @@ every_stream = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(scope="module")
+def service_with_grpc() -> Iterator[Service]:
+    with Service("--grpc-port", "0") as running:
+        yield running
+
+
 @pytest.fixture
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     if request.param == "in process":
         yield Core().client
         return
-    service: Service = request.getfixturevalue("service")
+    service: Service = request.getfixturevalue("service_with_grpc" if request.param == "gRPC" else "service")
     transport = "polling" if request.param.endswith("polling") else "websocket"
     with ExitStack() as stack:
 
         def connect(user: str) -> AnyClient:
             if request.param in HTTP:
                 return stack.enter_context(HttpClient(service.http, request.param, user=user))
+            if request.param == "gRPC":
+                return stack.enter_context(GrpcClient(service.grpc, user=user))
             if request.param == "plain WebSocket":
                 return stack.enter_context(WsClient(service.http, user=user))
             return stack.enter_context(SocketIoClient(service.http, user=user, transport=transport))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -179,3 +181,18 @@ def test_mosquittos_commands_stand_in_the_readme_as_they_work(service: Service) 
         page.ok("join", room="device:esp-1")
         device.publish(topic, payload)
         page.sees("telemetry", {"c": 21.5})
+
+
+def test_the_protocols_grpc_client_sees_what_is_said_and_recovers_what_it_missed(tmp_path: Path) -> None:
+    with Service("--grpc-port", "0") as service:
+        source = example("docs/protocol.md", "python", "grpc").replace("127.0.0.1:50051", service.grpc)
+        command = [sys.executable, "-u", "-c", source]
+        with Script(command, tmp_path) as script, SocketIoClient(service.http, "/chat") as page:
+            eventually(lambda: "alice say {'text': 'hi'}" in script.output)
+            page.ok("join", room="lobby")
+            for child in service.children:
+                os.kill(child, signal.SIGKILL)
+            page.ok("publish", room="lobby", event="say", data="missed")
+            eventually(lambda: "say missed" in script.output, 20)
+            assert "said at offset 1\n" in script.output and "again, after UNAVAILABLE" in script.output
+            assert "too much" not in script.output

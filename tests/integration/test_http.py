@@ -1,13 +1,13 @@
-"""Pages, health, metrics and errors over plain HTTP; origins everywhere."""
+"""Pages, health, metrics and errors over plain HTTP."""
 
 from __future__ import annotations
 
 import http.client
 import json
-from typing import Any
 
 import pytest
 
+from rt_service.gateways.openapi import document
 from tests.support.raw_ws import RawWebSocket
 from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
@@ -32,11 +32,30 @@ def test_the_page_and_what_it_needs_are_served(service: Service) -> None:
         assert request(service, "GET", path)[0] == 200
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/web/live.js", "/openapi.json"])
+def test_a_browser_that_has_it_already_is_not_sent_it_again(service: Service, path: str) -> None:
+    _, headers, body = request(service, "GET", path)
+    assert headers["cache-control"] == "no-cache" and body
+    status, again, nothing = request(service, "GET", path, {"If-None-Match": headers["etag"]})
+    assert (status, again["etag"], nothing) == (304, headers["etag"], b"")
+    assert request(service, "GET", path, {"If-None-Match": '"another"'})[0] == 200
+
+
+def test_the_api_is_described_for_the_namespaces_that_there_are(service: Service) -> None:
+    assert service.get("/openapi.json")[1] == document(["/chat", "/game", "/iot"])
+
+
+def test_a_part_of_a_file_that_is_not_there_is_refused_in_the_contracts_shape(service: Service) -> None:
+    status, headers, body = request(service, "GET", "/web/live.js", {"Range": "bytes=99999999-"})
+    assert (status, json.loads(body)["error"]["code"]) == (416, "bad_request")
+    assert headers["content-range"].startswith("bytes */")
+
+
 @pytest.mark.parametrize(
     "path", ["/web/../settings.py", "/web/%2e%2e/settings.py", "/web/..%2fsettings.py", "/web//etc/passwd"]
 )
 def test_nothing_else_is_served(service: Service, path: str) -> None:
-    assert request(service, "GET", path)[0] in (308, 404)
+    assert request(service, "GET", path)[0] == 404
 
 
 def test_a_living_service_says_so(service: Service) -> None:
@@ -66,46 +85,6 @@ def test_what_happens_is_counted(service: Service) -> None:
         assert service.metric("rt_refused_total", code="invalid_event") >= 1
         assert service.metric("rt_verb_seconds_count", verb="publish") >= 2
         eventually(lambda: service.metric("rt_loop_lag_seconds_count") > 0)
-
-
-def handshake(service: Service, origin: str | None, **headers: str) -> int:
-    sent = dict(headers) | ({"Origin": origin} if origin else {})
-    return request(service, "GET", "/socket.io/?EIO=4&transport=polling", sent)[0]
-
-
-def mqtt_handshake(service: Service, origin: str | None) -> int:
-    upgrade = {
-        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "mqtt",
-    }  # fmt: skip
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
-    connection.request("GET", "/mqtt", headers=upgrade | ({"Origin": origin} if origin else {}))
-    status = connection.getresponse().status
-    connection.close()
-    return status
-
-
-@pytest.mark.parametrize("shake", [(handshake, 200, 400), (mqtt_handshake, 101, 403)], ids=["socket.io", "mqtt"])
-def test_only_pages_of_this_service_and_of_this_machine_may_connect(service: Service, shake: Any) -> None:
-    connect, good, bad = shake
-    for origin in (None, service.http, "http://localhost:3000", "https://127.0.0.1", "http://[::1]:8080"):
-        assert connect(service, origin) == good, origin
-    for origin in (
-        "http://evil.example",
-        "null",
-        "http://localhost.evil.example",
-        "http://127.0.0.1.evil.example",
-        "file://localhost",
-    ):
-        assert connect(service, origin) == bad, origin
-
-
-def test_other_origins_may_be_named_in_the_settings() -> None:
-    with Service("--set", "server.cors_allowed_origins=https://game.example") as service:
-        assert handshake(service, "https://game.example") == 200
-        assert handshake(service, "https://other.example") == 400
-    with Service("--set", "server.cors_allowed_origins=*") as service:
-        assert handshake(service, "https://anybody.example") == 200
 
 
 def test_more_connections_than_may_be_are_told_to_come_back() -> None:

@@ -51,6 +51,18 @@ def test_eventlets_wsgi_server_serves_single_connections() -> None:
     assert "conn_state[1]" in inspect.getsource(eventlet.wsgi.HttpProtocol.__init__)
 
 
+def test_eventlet_reads_a_request_and_its_body_through_methods_that_are_replaced() -> None:
+    protocol, body = eventlet.wsgi.HttpProtocol, eventlet.wsgi.Input
+    assert "self.handle_one_request()" in inspect.getsource(protocol.handle)
+    assert "self.application(self.environ, start_response)" in inspect.getsource(protocol.handle_one_response)
+    assert "self.headers_sent" in inspect.getsource(body.send_hundred_continue_response)
+    for method in (body.read, body.readline):
+        assert "self._chunked_read(self.rfile," in inspect.getsource(method)
+    assert list(inspect.signature(body.__init__).parameters)[1:] == [
+        "rfile", "content_length", "sock", "wfile", "wfile_line", "chunked_input",
+    ]  # fmt: skip
+
+
 def test_eventlets_websockets_can_be_kept_from_compressing() -> None:
     assert callable(WebSocketWSGI._negotiate_permessage_deflate)
 

@@ -23,16 +23,22 @@ class Service:
     """`with Service("--simulate", "1") as service: …`; leaving the block checks that it stopped cleanly."""
 
     def __init__(
-        self, *arguments: str, port: int = 0, mqtt_port: int = 0, environment: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        port: int = 0,
+        mqtt_port: int = 0,
+        environment: dict[str, str] | None = None,
+        program: str = "run.py",
     ) -> None:
         self._environment = environment or {}
+        self._program = program
         self._folder = tempfile.TemporaryDirectory()
         self._ready_file = Path(self._folder.name) / "ready.json"
         self.data = Path(self._folder.name) / "data"
         self._arguments = ["--port", str(port), "--mqtt-port", str(mqtt_port), "--data-dir", str(self.data), *arguments]
         self.log_file = Path(self._folder.name) / "log"
         self.process: subprocess.Popen[bytes] | None = None
-        self.http = self.mqtt = ""
+        self.http = self.mqtt = self.grpc = ""
 
     def __enter__(self) -> Service:
         self.start()
@@ -50,7 +56,7 @@ class Service:
 
     def start(self) -> None:
         self._ready_file.unlink(missing_ok=True)
-        command = [sys.executable, "run.py", *self._arguments, "--ready-file", str(self._ready_file)]
+        command = [sys.executable, self._program, *self._arguments, "--ready-file", str(self._ready_file)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RT_")}
         environment |= self._environment
         with self.log_file.open("ab") as log:
@@ -62,7 +68,8 @@ class Service:
             time.sleep(0.01)
         ready = json.loads(self._ready_file.read_text())
         self.http, self.mqtt = ready["http"], ready["mqtt"]
-        assert ready["pid"] == self.process.pid and ready["grpc"] is None
+        self.grpc = ready["grpc"] or ""
+        assert ready["pid"] == self.process.pid and bool(self.grpc) == ("--grpc-port" in self._arguments)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait; the exit code."""
@@ -88,6 +95,13 @@ class Service:
     @property
     def mqtt_port(self) -> int:
         return int(self.mqtt.rpartition(":")[2])
+
+    @property
+    def children(self) -> list[int]:
+        """Processes that it started."""
+        assert self.process is not None
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     @property
     def log(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -28,12 +29,23 @@ def need(program: str) -> str:
     return str(found)
 
 
+def need_package(name: str) -> None:
+    """Go on if the Python package is there, one of requirements-dev.txt; else the test ends here."""
+    if importlib.util.find_spec(name) is None:
+        _missing(f"{name} is not installed: pip install -r requirements-dev.txt")
+
+
 def need_node_packages() -> str:
     """Where Node is, with the packages of tests/e2e beside it."""
     node = need("node")
     if not (E2E / "node_modules").is_dir():
         _missing("the packages of tests/e2e are not installed: npm --prefix tests/e2e ci --ignore-scripts")
     return node
+
+
+def need_module(name: str, install: str) -> None:
+    if importlib.util.find_spec(name) is None:
+        _missing(f"{name} is not installed: {install}")
 
 
 def _missing(message: str) -> None:

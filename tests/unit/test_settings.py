@@ -62,7 +62,7 @@ def test_a_password_that_looks_like_a_number_stays_as_it_is() -> None:
         ({"limts.message_bytes": "1"}, "did you mean limits.message_bytes?"),
         ({"nonsense": "1"}, "sections are server"),
         ({"server": "1"}, "no setting server"),
-        ({"port": "1"}, "did you mean server.port or mqtt.port?"),
+        ({"port": "1"}, "did you mean server.port or mqtt.port or grpc.port?"),
         ({"server.port": "http"}, "server.port: input should be a valid integer"),
         ({"server.port": "99999"}, "less than or equal to 65535"),
         ({"server.drain_s": "-1"}, "greater than 0"),

@@ -55,6 +55,7 @@ class SqliteEngine:
         self._forgotten: set[int] = set()  # ids of rooms that are about to be deleted
         self._running = False
         self._trouble: str | None = None
+        self._refusing: RtError | None = None  # while those are told whose publications could not be written
         self._no_epoch = secrets.token_hex(6)  # of rooms that are not there
         self._log = log.get("sqlite")
         self._next_id, self._count = next(database.read("SELECT COALESCE(MAX(id), 0) + 1, COUNT(*) FROM room"))
@@ -113,6 +114,8 @@ class SqliteEngine:
         return earlier is not None
 
     def _refusal(self, room: Room) -> RtError | None:
+        if self._refusing is not None:
+            return self._refusing
         if len(self._queue) >= WAITING:
             return Unavailable(f"{WAITING} publications wait to be written; try later", retry_after_ms=500)
         if not room.stored and self._count >= self._bounds.rooms:
@@ -205,13 +208,15 @@ class SqliteEngine:
     def _fail(
         self, error: sqlite3.Error, entries: list[Entry], waiting: list[Callable[[RtError | None], None]]
     ) -> None:
-        """Nothing of it was written. What came since is refused too, so that nothing overtakes what comes again."""
+        """Nothing of it was written. What came since is refused too, so that nothing overtakes what comes again; and so
+        is what comes while those are told, since telling may let others run."""
         why = explained(error, self._database.path)
         if self._trouble is None:
             self._log.error("cannot_write", error=why)
         self._trouble = why
         refusal = Unavailable("what is published cannot be kept now", retry_after_ms=int(RETRY_S * 1000))
         entries, self._queue = entries + self._queue, []
+        self._refusing = refusal
         for room, publication, done in entries:
             room.writing -= 1
             token = publication.token
@@ -220,6 +225,7 @@ class SqliteEngine:
                 self._call(one, refusal)
         for kept in waiting:
             self._call(kept, refusal)
+        self._refusing = None
 
     def _call(self, function: Callable[..., object], *args: object) -> None:
         try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rt_service import runtime
 from rt_service.gateways.engineio import http
 from rt_service.gateways.mqtt.gateway import MqttGateway
 from rt_service.gateways.mqtt.streams import WebSocketStream
+from rt_service.gateways.origins import Origins
 
 PATH = "/mqtt"
 SUBPROTOCOL = "mqtt"  # [MQTT-6.0.0-3]
@@ -21,7 +22,7 @@ class MqttOverWebSocket:
         self,
         app: Callable[..., Iterable[bytes]],
         gateway: MqttGateway,
-        origins: Callable[[str | None, Mapping[str, Any]], bool],
+        origins: Origins,
         max_frame_bytes: int,
     ) -> None:
         self._app = app
@@ -32,7 +33,7 @@ class MqttOverWebSocket:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("PATH_INFO") != PATH:
             return self._app(environ, start_response)
-        if not self._origins(environ.get("HTTP_ORIGIN"), environ):
+        if not self._origins.admits(environ):
             start_response("403 Forbidden", [("Content-Type", "application/json")])
             return [b'{"error":{"code":"forbidden","message":"this origin may not connect"}}']
         key = http.accept_key(environ)

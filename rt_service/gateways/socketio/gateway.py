@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from rt_service.gateways.codecs import SocketIoWire
 from rt_service.gateways.engineio import SocketIO, packets
 from rt_service.gateways.engineio.connection import Connection
 from rt_service.gateways.engineio.packets import Packet
+from rt_service.gateways.origins import Origins
 from rt_service.gateways.socketio.client_manager import HubManager
 from rt_service.gateways.socketio.transport import SocketIoTransport
 from rt_service.metrics import Metrics
@@ -44,7 +45,7 @@ class SocketIoGateway:
         api: Api,
         metrics: Metrics,
         settings: Settings,
-        origins: Callable[[str | None, Mapping[str, Any]], bool],
+        origins: Origins,
     ) -> None:
         self._hub = hub
         self._api = api
@@ -77,7 +78,7 @@ class SocketIoGateway:
         self._server.eio.too_slow = self._too_slow
         self._server.eio.dropped = lambda reason: metrics.dropped.labels(reason).inc()
         self._server.eio.on_closed = self._on_closed
-        self._server.eio.on_foreign_origin = self._on_foreign_origin
+        self._server.eio.on_foreign_origin = origins.refused
         self._server.invalid_namespace = self._invalid_namespace
 
     @property
@@ -111,11 +112,6 @@ class SocketIoGateway:
     def _on_closed(self, connection: Connection, reason: str, what: str) -> None:
         self._metrics.closed.labels(reason).inc()
         self._log.info("connection_closed", connection=connection.sid, reason=reason, what=what)
-
-    def _on_foreign_origin(self, origin: str) -> None:
-        self._metrics.refused.labels("origin").inc()
-        help = "name it in server.cors_allowed_origins if it is a page of yours"
-        self._quiet.info("origin_refused", origin=origin[:200], help=help)
 
     def _invalid_namespace(self, namespace: str) -> dict[str, Any]:
         """What a client is told; `message` is what socket.io-client shows."""

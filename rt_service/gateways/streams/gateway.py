@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
 from rt_service import runtime
 from rt_service.api import Api
@@ -40,11 +40,6 @@ class Streams:
         self._sse = SseWire(loop)
         self._ndjson = NdjsonWire(loop)
         self._timer: runtime.Timer | None = None
-
-    def blueprint(self) -> Blueprint:
-        routes = Blueprint("streams", __name__, url_prefix="/api/v1")
-        routes.add_url_rule("/rooms/<ns>/<room>/stream", "stream", self.stream, methods=["GET"])
-        return routes
 
     def start(self) -> None:
         self._timer = runtime.every(HEARTBEAT_S, self._beat)

@@ -10,6 +10,7 @@ from rt_service import runtime
 from rt_service.gateways.engineio import http
 from rt_service.gateways.engineio.frames import Reader
 from rt_service.gateways.engineio.wire import Wire
+from rt_service.gateways.origins import Origins
 from rt_service.gateways.ws.gateway import Echo, WsGateway
 
 
@@ -20,7 +21,7 @@ class PlainWebSockets:
         self,
         app: Callable[..., Iterable[bytes]],
         hosts: Mapping[str, WsGateway | Echo],
-        origins: Callable[[str | None, Mapping[str, Any]], bool],
+        origins: Origins,
         max_message: int,
     ) -> None:
         self._app = app
@@ -32,7 +33,7 @@ class PlainWebSockets:
         host = self._hosts.get(environ.get("PATH_INFO", ""))
         if host is None:
             return self._app(environ, start_response)
-        if not self._origins(environ.get("HTTP_ORIGIN"), environ):
+        if not self._origins.admits(environ):
             return _refusal(start_response, "403 Forbidden", "forbidden", "this origin may not connect")
         key = http.accept_key(environ)
         if key is None:

@@ -1,0 +1,99 @@
+"""A WebSocket to the service, for as long as one stream of a client lives.
+
+What comes is read only as fast as the client takes it. So what waits for a slow one waits in the service, which knows
+what may be dropped and when it is too much (CONTRACT.md section 7).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.frames import CloseCode
+
+from rt_service.core.errors import RtError, Unavailable
+from rt_service.gateways.grpc import messages
+from rt_service.gateways.grpc.caller import Caller
+from rt_service.gateways.grpc.status import RETRY_MS, answered, closed, unreachable
+
+CONNECT_S = 10.0
+CLOSE_S = 2.0
+FRAMES = 8  # that may wait here
+RECEIVE_BYTES = 65_536  # that may wait in the system, besides
+SILENT_S = 60.0  # a client that takes nothing for so long is given up; then the service is not heard either
+
+
+class Link:
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._closing: messages.Closing | None = None
+
+    async def send(self, request: dict[str, Any]) -> None:
+        """Raises RtError: the connection is over."""
+        try:
+            await self._socket.send(orjson.dumps(request), text=True)
+        except ConnectionClosed:
+            raise self._why() from None
+
+    async def receive(self) -> bytes:
+        """The next frame. Raises RtError: the connection is over, and that is why."""
+        try:
+            frame = await self._socket.recv(decode=False)
+        except ConnectionClosed:
+            raise self._why() from None
+        if b'"push":"closing"' in frame[:64]:
+            self._closing = msgspec.json.decode(frame, type=messages.Closing)
+        return frame
+
+    async def goodbye(self) -> None:
+        """Its client has nothing more to say: who leaves so is gone at once."""
+        await self._socket.close()
+
+    async def leave(self) -> None:
+        """Its client is gone, maybe to come back."""
+        await self._socket.close(CloseCode.GOING_AWAY)
+
+    def _why(self) -> RtError:
+        if self._closing is not None:
+            return closed(self._closing.code, self._closing.message_, self._closing.retry_after_ms)
+        if self._socket.close_code == CloseCode.POLICY_VIOLATION:
+            return closed("timeout", self._socket.close_reason or "", None)
+        return Unavailable("the connection to the service was lost; reconnect and recover", retry_after_ms=RETRY_MS)
+
+
+@asynccontextmanager
+async def link(url: str, who: Caller) -> AsyncIterator[Link]:
+    """Raises RtError: the service cannot be reached, or refuses the caller."""
+    try:
+        socket = await connect(
+            _address(url, who), additional_headers=who.headers, compression=None, proxy=None, max_size=None,
+            max_queue=FRAMES, open_timeout=CONNECT_S, close_timeout=CLOSE_S, ping_timeout=SILENT_S,
+        )  # fmt: skip
+    except InvalidStatus as error:
+        raise answered(error.response.status_code, error.response.body) from None
+    except (OSError, InvalidHandshake):
+        raise unreachable() from None
+    _bound(socket)
+    one = Link(socket)
+    try:
+        yield one
+    finally:
+        await one.leave()
+
+
+def _address(url: str, who: Caller) -> str:
+    parts = urlsplit(url)
+    scheme = "wss" if parts.scheme == "https" else "ws"
+    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/ws" + (f"?{who.query}" if who.query else "")
+
+
+def _bound(connection: ClientConnection) -> None:
+    """Or the system would hold megabytes for a slow reader before the service sees that it is one."""
+    connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)

@@ -1,0 +1,123 @@
+"""The gRPC server: `rt.v1.Realtime`, the standard health service, and reflection."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from rt_service import log
+from rt_service.core.errors import RtError
+from rt_service.gateways.grpc import realtime_pb2 as rt
+from rt_service.gateways.grpc.bounds import Bounds, Counts
+from rt_service.gateways.grpc.http import Connections
+from rt_service.gateways.grpc.publisher import Publisher
+from rt_service.gateways.grpc.realtime_pb2_grpc import add_RealtimeServicer_to_server
+from rt_service.gateways.grpc.servicer import Realtime
+from rt_service.gateways.grpc.verbs import Verbs
+from rt_service.settings import Settings, SettingsError
+
+NAME = rt.DESCRIPTOR.services_by_name["Realtime"].full_name
+CONNECTIONS = 32  # to the service, for what is answered at once
+PROBE_EVERY_S = 1.0
+PROBE_S = 3.0
+FINISH_S = 2.0  # when stopping: for requests that are under way
+LISTEN_ON_S = 0.25  # when stopping: to who comes meanwhile
+GOODBYE_S = 1.0  # when stopping: for clients to read their last words
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Server:
+    def __init__(self, settings: Settings, url: str) -> None:
+        limits = settings.limits
+        self.counts = Counts()
+        self.streams = Bounds(settings.grpc.streams, "streams", self.counts.ended)
+        self._settings = settings
+        self._requests = Bounds(settings.grpc.requests, "requests", self.counts.requests)
+        self._service = Connections(url, CONNECTIONS)
+        self._calls = Connections(url, settings.grpc.requests)
+        publisher = Publisher(self._service, limits.wire_bytes)
+        verbs = Verbs(self._service, self._calls, publisher, limits.call_timeout_max_s)
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(options=_options(limits.wire_bytes))
+        add_RealtimeServicer_to_server(  # type: ignore[no-untyped-call]
+            Realtime(url, verbs, self._requests, self.streams), self._server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        self._log = log.get("grpc")
+        self._reached = False
+
+    async def start(self) -> str:
+        """Listen; the address, as a gRPC client takes it. Raises SettingsError."""
+        host, port = self._settings.grpc.host, self._settings.grpc.port
+        shown = f"[{host}]" if ":" in host else host
+        _check_free(host, port)
+        await self._tell(_NOT_SERVING)
+        try:
+            port = self._server.add_insecure_port(f"{shown}:{port}")
+        except RuntimeError:
+            raise SettingsError(f"grpc.port: cannot listen on {shown}:{port}") from None
+        await self._probe()
+        await self._server.start()
+        return f"{shown}:{port}"
+
+    async def watch(self) -> None:
+        """Keep the health service right, until cancelled."""
+        while True:
+            await asyncio.sleep(PROBE_EVERY_S)
+            await self._probe()
+
+    async def stop(self) -> None:
+        """Refuse what is new, tell who is here, finish what is under way."""
+        await self._health.enter_graceful_shutdown()
+        self.streams.stop()
+        self._requests.refuse()
+        await self._requests.emptied(FINISH_S)
+        self._requests.stop()
+        # What still waits in gRPC would be told that it was cancelled, and not to come back.
+        await asyncio.sleep(LISTEN_ON_S)
+        await self._server.stop(GOODBYE_S)
+        self._service.close()
+        self._calls.close()
+
+    async def _probe(self) -> None:
+        try:
+            status, _ = await self._service.request("GET", "/livez", [], b"", PROBE_S)
+            reached = status == 200
+        except RtError:
+            reached = False
+        if reached != self._reached:
+            self._reached = reached
+            self._log.info("service_reached" if reached else "service_lost")
+            await self._tell(_SERVING if reached else _NOT_SERVING)
+
+    async def _tell(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for name in ("", NAME):
+            await self._health.set(name, status)
+
+
+def _options(wire_bytes: int) -> list[tuple[str, int]]:
+    return [
+        ("grpc.so_reuseport", 0),  # or two servers would share a port, each with half of the clients
+        ("grpc.max_receive_message_length", wire_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.keepalive_time_ms", 25_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ]
+
+
+def _check_free(host: str, port: int) -> None:
+    """gRPC would only say that it failed, and not why."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise SettingsError(f"grpc.port: cannot listen on {host}:{port}: {why}") from None

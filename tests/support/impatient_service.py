@@ -1,0 +1,33 @@
+"""rt-service with short deadlines for requests, and paths that fail: `Service(program=…)` starts it.
+
+`/fails` fails in Flask; `/fails-outside` in front of it, as a fault in a WebSocket gateway would.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
+from rt_service import runtime
+
+runtime.patch()
+
+from rt_service import __main__, service  # noqa: E402
+from rt_service.gateways.engineio import http, request  # noqa: E402
+
+http.HEAD_S = http.BODY_S = http.ANSWER_S = http.LINGER_S = request.DISCARD_S = 0.5
+
+
+class Impatient(service.Service):
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.app.add_url_rule("/fails", "fails", lambda: {}["/secret/path"])
+        inner = self.app.wsgi_app
+        self.app.wsgi_app = lambda environ, start_response: (
+            {}["/secret/path"] if environ["PATH_INFO"] == "/fails-outside" else inner(environ, start_response)
+        )
+
+
+if __name__ == "__main__":
+    service.Service = Impatient
+    sys.exit(__main__.main())

@@ -1,0 +1,63 @@
+"""An HTTP client that sends exactly what a test tells it to, and reads what comes back."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from typing import Any, NamedTuple
+
+from tests.support.service import Service
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """Of the error, which is the contract's."""
+        assert self.headers["content-type"] == "application/json", self
+        error = json.loads(self.body)["error"]
+        assert error["message"] and "Traceback" not in error["message"]
+        return str(error["code"])
+
+
+class RawHttp:
+    """One connection."""
+
+    def __init__(self, service: Service) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", service.port), timeout=10)
+
+    def __enter__(self) -> RawHttp:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> RawHttp:
+        self.socket.sendall(data)
+        return self
+
+    def reply(self, method: str = "GET") -> Reply:
+        """The next one; of a HEAD it has no body."""
+        response = http.client.HTTPResponse(self.socket, method=method)
+        response.begin()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Reply(response.status, headers, response.read())
+
+    def ended(self) -> bool:
+        """Whether the service closes the connection; waits for it."""
+        try:
+            while self.socket.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
+        return True
+
+
+def said(method: str, path: str, *headers: str, body: Any = b"", version: str = "HTTP/1.1") -> bytes:
+    """A request, with a Host."""
+    head = [f"{method} {path} {version}", "Host: localhost", *headers]
+    return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
