@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rt_service import log, runtime
 from rt_service.api import Api, ApiBounds
+from rt_service.auth.login import Issuer
 from rt_service.auth.policy import OpenPolicy
 from rt_service.bridge.bridge import Bridge
 from rt_service.bridge.link import address
@@ -26,6 +27,7 @@ from rt_service.devices.registry import Devices
 from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
 from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
+from rt_service.gateways.accounts_http import AccountsHttp
 from rt_service.gateways.devices_http import DevicesHttp
 from rt_service.gateways.grpc.child import GrpcChild
 from rt_service.gateways.http import create_app
@@ -51,6 +53,7 @@ from rt_service.metrics import Metrics
 from rt_service.mqtt import routes
 from rt_service.mqtt.dead_letters import DeadLetters
 from rt_service.mqtt.relay import Relay
+from rt_service.registrar import Registrar
 from rt_service.settings import Settings, SettingsError, check_loopback, config_dir
 from rt_service.tuning import GarbageCollector, open_files
 
@@ -64,8 +67,12 @@ BETWEEN_CLOSES_S = 0.02  # when stopping: slower than this only helps when there
 class Service:
     """One running rt-service."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError or RoutesError when the settings cannot be used."""
+    def __init__(self, settings: Settings, issuer: Issuer | None = None, role: Callable[[], str] = lambda: "") -> None:
+        """`issuer` makes tokens for accounts, `role` answers that of whoever sent the request at hand.
+
+        Raises:
+            SettingsError, RoutesError: the settings cannot be used.
+        """
         self.routes = check(settings)
         clock, metrics, limits = runtime.SystemClock(), Metrics(), settings.limits
         self.settings = settings
@@ -87,6 +94,7 @@ class Service:
         self.mqtt = self._mqtt_gateway(clock) if settings.mqtt.enabled and not self.bridge else None
         self.grpc = GrpcChild(settings, metrics) if settings.grpc.enabled else None
         self.api.devices = self.bridge or self.mqtt
+        self.registrar = self._registrar(clock, issuer) if settings.accounts.enabled else None
         self.collector = GarbageCollector(lambda: metrics.publications.total + metrics.mqtt_messages.total)
         self.lag = runtime.LagMeter(lambda seconds: metrics.loop_lag_seconds.observe("", seconds))
         origins = Origins(settings.server.cors_allowed_origins, metrics)
@@ -98,6 +106,7 @@ class Service:
         self.streams = Streams(self.hub, self.api, metrics, eio.loop, limits.waiting_bytes, origins.headers)
         register(
             self.app, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
+            AccountsHttp(requests, self.registrar, role, settings.accounts.registration == "open"),
             ServiceHttp(metrics, self.dead_letters, self._checks()),
         )  # fmt: skip
         self.ws = WsGateway(
@@ -149,6 +158,11 @@ class Service:
             self.engine.read,
         )  # fmt: skip
 
+    def _registrar(self, clock: Clock, issuer: Issuer | None) -> Registrar:
+        if issuer is None:
+            raise SettingsError("accounts.enabled: there is nothing here that issues tokens")
+        return Registrar(self.settings, self.engine, clock, self.metrics, issuer)
+
     def _checks(self) -> dict[str, Callable[[], str | None]]:
         """What /readyz asks."""
         checks: dict[str, Callable[[], str | None]] = {
@@ -158,6 +172,8 @@ class Service:
         }
         if self.bridge is not None:
             checks["bridge"] = self.bridge.healthy
+        if self.registrar is not None:
+            checks["accounts"] = self.registrar.healthy
         if self.grpc is not None:
             checks["grpc"] = self.grpc.healthy
         return checks
@@ -168,6 +184,8 @@ class Service:
         """Listen, and start everything. Raises SettingsError when a port cannot be had."""
         server, mqtt = self.settings.server, self.settings.mqtt
         open_files()
+        if self.registrar:
+            self.registrar.start()
         http_socket = _listen("server", server.host, server.port, server.backlog)
         mqtt_socket = _listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
         if self.grpc:  # only its process listens, but one that cannot is to be known before anything starts
@@ -250,6 +268,8 @@ class Service:
         for timer in (self._sweeper, self._presence_sweeper, self.streams, self.lag, self.collector, *self._running):
             if timer:
                 timer.stop()
+        if self.registrar:
+            self.registrar.stop()
         runtime.sleep(0.05)  # last words are written by greenlets that run now
         self.engine.stop()
         self._log.info("stopped", sessions=len(self.hub.sessions))

@@ -15,7 +15,7 @@ from rt_service.core.turns import Turns
 # One run takes a core for about 0.1 s. More lanes would only take it from the loop.
 PASSES, MEMORY_KIB, LANES = 3, 65_536, 1
 AT_ONCE = 2
-WAITING = 50
+WAITING = 20
 WAIT_S = 10.0
 
 Offload = Callable[..., Any]

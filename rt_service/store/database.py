@@ -87,7 +87,7 @@ class Database:
                 f"use that one, or give another store.url"
             ) from None
         except DOWN as error:
-            raise self._failed(error) from None
+            raise self._down(_why(error)) from None
         except SQLAlchemyError as error:
             raise CannotOpen(f"{self.name}: {_why(error)}; give another store.url, or --data-dir") from None
         finally:
@@ -129,9 +129,12 @@ class Database:
             yield connection
 
     def check(self) -> None:
-        """Ask whether it answers (again). Called again and again. Raises CannotOpen, Unavailable, TooManyRequests."""
-        if not self._opened:
-            self.open()
+        """Ask whether it answers (again). Called again and again. Raises Unavailable, TooManyRequests."""
+        try:
+            if not self._opened:
+                self.open()
+        except CannotOpen as error:
+            raise self._down(str(error)) from None
         with self._asking() as connection:
             connection.execute(text("SELECT version_num FROM alembic_version"))
         if self.trouble is not None:
@@ -145,15 +148,14 @@ class Database:
                 with self._engine.begin() as connection:
                     yield connection
             except DOWN as error:
-                raise self._failed(error) from None
+                raise self._down(_why(error)) from None
 
     def lock(self, connection: Connection) -> None:
         """Until the transaction ends, nobody else has this lock. SQLite has one writer at a time anyway."""
         if not self._is_file:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
 
-    def _failed(self, error: SQLAlchemyError) -> Unavailable:
-        why = _why(error)
+    def _down(self, why: str) -> Unavailable:
         if self.trouble != why:
             self._log.warning("store_failed", store=self.name, why=why)
         self.trouble = why

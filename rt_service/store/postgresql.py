@@ -7,10 +7,12 @@ from typing import Any
 import psycopg
 from psycopg import waiting
 
+CONNECT_S = 2
+
 
 def connect(answer_s: float, *args: Any, **more: Any) -> psycopg.Connection[Any]:
     """A connection that is closed when the server does not answer within `answer_s` seconds. Raises psycopg.Error."""
-    connection = Connection.connect(*args, **{"connect_timeout": int(answer_s), **more})
+    connection = Connection.connect(*args, **{"connect_timeout": CONNECT_S, **more})
     connection.answer_s = answer_s
     return connection
 
