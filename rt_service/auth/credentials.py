@@ -15,7 +15,7 @@ from rt_service.core.errors import BadRequest, NotFound, TooManyRequests, Unauth
 from rt_service.core.ports import Clock, Waiter
 
 SECRET_BYTES = 32
-PER_QUESTION = 500  # ids
+PER_QUESTION = 100  # ids
 WAITING = 20_000  # devices that wait to be let in
 WAIT_S = 10.0
 

@@ -96,7 +96,7 @@ class Database:
         self._log.info("store_opened", store=self.name, migrated_from=before)
 
     def _made(self, answer_s: float, begin: str) -> Engine:
-        more: dict[str, Any] = {} if self._is_file else {"use_native_hstore": False, "pool_pre_ping": True}
+        more: dict[str, Any] = {} if self._is_file else {"use_native_hstore": False}
         engine = create_engine(
             self._url, pool_size=AT_ONCE, max_overflow=0, pool_timeout=ANSWER_S, hide_parameters=True, **more
         )
@@ -123,10 +123,11 @@ class Database:
             Unavailable: the database is down, or was when it was asked last.
             TooManyRequests: too many ask it at once.
         """
-        if self.trouble is not None:
-            raise _unavailable()
-        with self._asking() as connection:
-            yield connection
+        self._refuse_while_down()
+        with self._turns.turn():
+            self._refuse_while_down()  # others found out meanwhile
+            with self._connection() as connection:
+                yield connection
 
     def check(self) -> None:
         """Ask whether it answers (again). Called again and again. Raises Unavailable, TooManyRequests."""
@@ -135,20 +136,23 @@ class Database:
                 self.open()
         except CannotOpen as error:
             raise self._down(str(error)) from None
-        with self._asking() as connection:
+        with self._turns.turn(), self._connection() as connection:
             connection.execute(text("SELECT version_num FROM alembic_version"))
         if self.trouble is not None:
             self._log.info("store_works", store=self.name)
             self.trouble = None
 
     @contextmanager
-    def _asking(self) -> Iterator[Connection]:
-        with self._turns.turn():
-            try:
-                with self._engine.begin() as connection:
-                    yield connection
-            except DOWN as error:
-                raise self._down(_why(error)) from None
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DOWN as error:
+            raise self._down(_why(error)) from None
+
+    def _refuse_while_down(self) -> None:
+        if self.trouble is not None:
+            raise _unavailable()
 
     def lock(self, connection: Connection) -> None:
         """Until the transaction ends, nobody else has this lock. SQLite has one writer at a time anyway."""

@@ -246,8 +246,8 @@ def test_a_postgresql_that_stops_answering_holds_nobody_up_for_long(own_postgres
         own_postgresql.freeze()
         with Livez(service) as livez, ThreadPoolExecutor(20) as crowd:
             began = time.monotonic()
-            assert set(crowd.map(service.log_in, ["alice"] * 20)) <= {503, 429}
-            assert time.monotonic() - began < 10.0
+            assert set(crowd.map(service.log_in, ["alice"] * 20)) == {503}
+            assert time.monotonic() - began < 4.0
             eventually(lambda: not ready(service))
             began = time.monotonic()
             assert service.log_in("alice") == 503 and time.monotonic() - began < 0.5  # it is known to be down
@@ -261,7 +261,8 @@ def test_a_slow_question_holds_nobody_up(own_postgresql: PostgreSql) -> None:
     url = own_postgresql.database()
     with Accounts("--set", f"store.url={url}", "--set", "accounts.registration=open", *UNLIMITED) as service:
         assert service.register("alice") == 201
-        with own_postgresql.locked(url, "accounts"), Livez(service) as livez:
+        with own_postgresql.connection(url) as other, Livez(service) as livez:
+            other.execute("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE")
             assert service.log_in("alice") == 503
         assert livez.answers > 10 and livez.slowest_s < 0.5
         eventually(lambda: ready(service))
@@ -283,7 +284,8 @@ def test_a_database_of_a_newer_version_stops_the_start_in_one_line(own_postgresq
     url = own_postgresql.database()
     with Accounts("--set", f"store.url={url}"):
         pass
-    own_postgresql.sql(url, "UPDATE alembic_version SET version_num = '0999'")
+    with own_postgresql.connection(url) as other:
+        other.execute("UPDATE alembic_version SET version_num = '0999'")
     options = ["--set", "accounts.enabled=true", "--set", f"store.url={url}", "--port", "0", "--mqtt-port", "0"]
     command = [sys.executable, PROGRAM, *options, "--engine", "memory"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class House:
         self.metrics = Metrics()
         self.office = Office()
         self.offloaded: list[tuple[Any, ...]] = []
+        self.meanwhile: Callable[[], object] | None = None  # what somebody else does while a password is hashed
         self.passwords = Passwords(self._offload, self.turns(), hasher)
         self.evictions = Evictions(
             self.store, kept or MemoryEngine(self.clock, StreamBounds()), self.office.revoke_identity
@@ -70,5 +72,8 @@ class House:
         return Turns(runtime.Waiter, 2, 50, 10.0, "log-ins")
 
     def _offload(self, function: Any, *args: Any) -> Any:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
         self.offloaded.append((function.__name__, *args))
         return function(*args)

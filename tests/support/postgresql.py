@@ -8,8 +8,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +90,9 @@ class PostgreSql:
             connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
         return self._url(name).replace("postgresql://", "postgresql+psycopg://")
 
-    def sql(self, url: str, statement: str) -> None:
-        with psycopg.connect(url.replace("+psycopg", "")) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
-
-    @contextmanager
-    def locked(self, url: str, table: str) -> Iterator[None]:
-        """Whoever asks about a table waits as long as the block takes."""
-        with psycopg.connect(url.replace("+psycopg", "")) as connection:
-            connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")  # type: ignore[call-overload]
-            yield
+    def connection(self, url: str) -> Any:
+        """Somebody else's; committed when its block ends."""
+        return psycopg.connect(url.replace("+psycopg", ""))
 
     def _url(self, database: str) -> str:
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
