@@ -14,12 +14,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rt_service import __version__, account_commands, data, log, remote, replay, runtime, settings
+from rt_service import account_commands, data, log, remote, replay, runtime, settings, tokens
 from rt_service.core.errors import RtError
 from rt_service.mqtt.routes import SERVICE_TOPICS, Incoming, Routes, RoutesError, check_names, load
 from rt_service.mqtt.topics import is_topic, matches
 from rt_service.options import ConfigFile, DataDir, Set, assignments
 from rt_service.settings import Settings, SettingsError
+from rt_service.version import __version__
 
 HELP = """Rooms that Socket.IO clients and MQTT devices share.
 
@@ -77,6 +78,9 @@ def serve(
     grpc_port: Annotated[int | None, typer.Option(help="port for gRPC (off); 0: a free one")] = None,
     engine: Annotated[str | None, typer.Option(help="where publications are kept (memory)")] = None,
     data_dir: DataDir = None,
+    open_to_all: Annotated[
+        bool, typer.Option("--open-to-all", help="listen where others reach it, and let them in without tokens")
+    ] = False,
     app: Annotated[str | None, typer.Option(help="MODULE:FUNCTION of your own, called with the service")] = None,
     config: ConfigFile = None,
     simulate: Annotated[int | None, typer.Option(help="simulated devices to start along")] = None,
@@ -94,6 +98,7 @@ def serve(
         "engine.url": engine,
         "server.data_dir": data_dir,
         "server.app": app,
+        "auth.open_to_all": open_to_all or None,
         "simulate.devices": simulate,
     }
     overrides = {**assignments(set), **{name: value for name, value in flags.items() if value is not None}}
@@ -129,6 +134,12 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
         service.stop()
 
 
+def _mode(effective: Settings) -> str:
+    if effective.auth.mode == "token":
+        return "token: everybody needs one (`token --sub NAME` makes one)"
+    return "open: no tokens, " + ("everybody may everything" if effective.auth.open_to_all else "this machine only")
+
+
 def _engine_line(effective: Settings) -> str:
     if effective.engine.url == "memory":
         return "memory (forgets at exit)"
@@ -154,7 +165,7 @@ def _print_banner(effective: Settings, http_url: str, mqtt_url: str, grpc: str, 
         ("MQTT", f"{mqtt_url} ({broker})" if mqtt_url else "off"),
         ("gRPC", grpc or "off"),
         ("engine", _engine_line(effective)),
-        ("mode", "open: no tokens, this machine only"),
+        ("mode", _mode(effective)),
         ("devices", f"{effective.simulate.devices} simulated" if effective.simulate.devices else "none simulated"),
         ("stop", "Ctrl-C"),
     ]
@@ -274,6 +285,7 @@ def simulate(
     raise typer.Exit(run(url, devices, quiet=False))
 
 
+app.command("token")(tokens.token)
 app.command("tail")(remote.tail)
 app.command("publish")(remote.publish)
 app.command("check-data")(data.check_data)

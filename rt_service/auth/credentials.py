@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from rt_service import log
 from rt_service.auth.evictions import Eviction
+from rt_service.auth.tokens import read_grants
 from rt_service.core import names
 from rt_service.core.errors import BadRequest, NotFound, TooManyRequests, Unauthorized, Unavailable
 from rt_service.core.ports import Clock, Waiter
@@ -166,8 +167,9 @@ def grant(text: str) -> dict[str, list[str]]:
     """What `--grant '/chat:lobby,/iot:device:* join,publish'` says. Raises BadRequest."""
     rooms, _, verbs = text.strip().partition(" ")
     said = {"rooms": [r for r in rooms.split(",") if r], "verbs": [v for v in verbs.strip().split(",") if v]}
-    if not said["rooms"] or not said["verbs"] or not all(room.startswith("/") for room in said["rooms"]):
+    if not said["rooms"] or not said["verbs"]:
         raise BadRequest(f"a grant is rooms and verbs, such as '/iot:device:* join,publish', not {text!r}")
+    read_grants([said])
     return said
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from flask import Response, request
@@ -23,18 +22,10 @@ class Kept(Protocol):
 
 
 class AccountsHttp:
-    """`role` answers the role of whoever sent this request, and raises Unauthorized where it cannot be told."""
-
-    def __init__(
-        self,
-        requests: Requests,
-        kept: Kept | None,
-        role: Callable[[], str],
-        everybody_registers: bool,
-    ) -> None:
+    def __init__(self, requests: Requests, kept: Kept | None, everybody_registers: bool) -> None:
+        """`kept` is None where there are no accounts."""
         self._requests = requests
         self._kept = kept
-        self._role = role
         self._everybody_registers = everybody_registers
 
     def register_account(self) -> Response:
@@ -75,7 +66,7 @@ class AccountsHttp:
         return verbs.convert(what, self._requests.object(), kind)
 
     def _check_admin(self, why: str) -> None:
-        if self._role() != "admin":
+        if self._requests.who().role != "admin":
             raise Forbidden(why)
 
 

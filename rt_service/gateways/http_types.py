@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from rt_service import verbs
-from rt_service.auth.accounts import PASSWORD_LENGTH, ROLES
+from rt_service.auth.accounts import PASSWORD_LENGTH
+from rt_service.auth.accounts import ROLES as ACCOUNT_ROLES
+from rt_service.auth.policy import ROLES
 from rt_service.core import names
 from rt_service.core.errors import ERRORS
 from rt_service.core.model import KINDS
@@ -35,7 +37,7 @@ Namespace = Annotated[str, Meta(description="the namespace", examples=["iot"])]
 Offset = Annotated[int | None, Meta(description="null for what is not in the history")]
 Time = Annotated[int, Meta(description="Unix time in milliseconds")]
 Kind = Annotated[str, Meta(extra_json_schema={"enum": list(KINDS)})]
-Role = Annotated[str, Meta(extra_json_schema={"enum": list(ROLES)})]
+AccountRole = Annotated[str, Meta(extra_json_schema={"enum": list(ACCOUNT_ROLES)})]
 Password = Annotated[
     Any,
     Meta(extra_json_schema={"type": "string", "minLength": PASSWORD_LENGTH[0], "maxLength": PASSWORD_LENGTH[1]}),
@@ -76,6 +78,16 @@ class Nothing(Struct):
     pass
 
 
+class Revocation(Struct):
+    of: Annotated[
+        str,
+        Meta(
+            description="an identity, for every token that it was given until now, or one token: `token:<its jti>`",
+            extra_json_schema={"pattern": f"^({'|'.join((*KINDS, 'token'))}):{names.NAME}$"},
+        ),
+    ]
+
+
 # -- in headers
 
 
@@ -105,7 +117,7 @@ class Call(verbs.Call, kw_only=True):
 class NewAccount(Struct):
     name: verbs.AccountName
     password: Password
-    role: Role = "user"
+    role: AccountRole = "user"
 
 
 class LoggingIn(Struct):
@@ -123,7 +135,7 @@ class NewPassword(Struct):
 
 class Account(Struct):
     name: str
-    role: Role
+    role: AccountRole
     created_at: Time
 
 
@@ -252,3 +264,20 @@ class Alive(Struct):
 class Ready(Struct):
     ok: bool
     checks: Annotated[dict[str, str], Meta(description="`ok`, or what is wrong")]
+
+
+class Session(Struct):
+    sid: str
+    kind: Kind
+    id: str
+    role: Annotated[str, Meta(extra_json_schema={"enum": list(ROLES)})]
+    namespace: Annotated[str | None, Meta(description="null over MQTT, where there is none")]
+    rooms: list[str]
+
+
+class Sessions(Struct):
+    sessions: list[Session]
+
+
+class Revoked(Struct):
+    ended: Annotated[int, Meta(description="how many sessions that ended")]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import requests
 
 from tests.support.mqtt_client import MqttClient
+from tests.support.script import Script
 from tests.support.service import ROOT, Service
 from tests.support.socketio_client import SocketIoClient
 from tests.support.tools import E2E, need_node_packages
@@ -21,26 +21,6 @@ from tests.support.waiting import eventually
 def example(document: str, language: str, contains: str) -> str:
     blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
     return next(block for block in blocks if contains in block)
-
-
-class Script:
-    """A script that runs beside the test; what it prints is read as it comes."""
-
-    def __init__(self, command: list[str], folder: Path) -> None:
-        self._output = folder / "output"
-        with self._output.open("wb") as output:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
-
-    @property
-    def output(self) -> str:
-        return self._output.read_text()
-
-    def __enter__(self) -> Script:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.process.kill()
-        self.process.wait(timeout=10)
 
 
 def javascript(source: str, service: Service, folder: Path) -> Script:

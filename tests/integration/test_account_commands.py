@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import tokens
 from tests.support.postgresql import PASSWORD as DATABASE_PASSWORD
 from tests.support.postgresql import PostgreSql
 from tests.support.service import ROOT
@@ -175,3 +176,13 @@ def test_check_config_shows_the_database_without_its_password() -> None:
     ):
         said = Operator("--set", f"store.url={url}").says("check-config")
         assert "db.example/rt" in said and "hunter2" not in said
+
+
+def test_accounts_need_tokens_and_a_key_to_sign_them_with(tmp_path: Path) -> None:
+    said = Operator("--set", "accounts.enabled=true").refused("check-config", code=2)
+    assert 'set auth.mode = "token"' in said
+    key = tmp_path / "public.pem"
+    key.write_bytes(tokens.public_pem("ES256"))
+    options = ["--set", "accounts.enabled=true", "--set", "auth.mode=token", "--engine", "memory"]
+    theirs = Operator(*options, "--set", f'auth.keys={{ theirs = {{ algorithm = "ES256", file = "{key}" }} }}')
+    assert "there is no HS256 key in auth.keys to sign tokens with" in theirs.refused("serve", code=2)

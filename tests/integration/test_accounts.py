@@ -13,13 +13,17 @@ from typing import Any
 import pytest
 import requests
 
+from tests.support import tokens
+from tests.support.mqtt_client import MqttClient
 from tests.support.postgresql import PASSWORD as DATABASE_PASSWORD
 from tests.support.postgresql import PostgreSql
 from tests.support.service import ROOT, Service
 from tests.support.waiting import eventually
+from tests.support.ws_client import WsClient
 
-PROGRAM = "tests/support/accounts_service.py"
 PASSWORD, OTHER = "correct horse", "battery staple"
+KEY = f'auth.keys={{ main = {{ algorithm = "HS256", secret = "{tokens.SECRET}" }} }}'
+ON = ("--set", "accounts.enabled=true", "--set", "auth.mode=token", "--set", KEY)
 UNLIMITED = ("--set", "accounts.attempts_per_name=10000", "--set", "accounts.attempts_per_address=10000")
 
 
@@ -27,7 +31,8 @@ class Accounts(Service):
     """A service that keeps accounts."""
 
     def __init__(self, *options: str) -> None:
-        super().__init__("--set", "accounts.enabled=true", *options, program=PROGRAM)
+        super().__init__(*ON, *options)
+        self.token = tokens.make("operator", role="admin")
 
     def post(self, path: str, said: Any, token: str = "") -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -39,6 +44,17 @@ class Accounts(Service):
 
     def log_in(self, name: str, password: str = PASSWORD) -> int:
         return self.post("/tokens", {"name": name, "password": password})[0]
+
+    def token_of(self, name: str, password: str = PASSWORD) -> str:
+        status, said = self.post("/tokens", {"name": name, "password": password})
+        assert status == 200, said
+        return str(said["token"])
+
+    def enters(self, token: str) -> WsClient:
+        """Somebody who is in with a token."""
+        client = WsClient(self.http, query={"token": token})
+        client.ok("join", room="lobby")
+        return client
 
     def types(self, *arguments: str, stdin: str = "") -> str:
         """What a command says about the same store."""
@@ -63,12 +79,18 @@ def open_service() -> Iterator[Accounts]:
 
 def test_who_registers_logs_in_and_changes_the_password(open_service: Accounts) -> None:
     assert open_service.post("/accounts", {"name": "alice", "password": PASSWORD})[1]["role"] == "user"
-    status, token = open_service.post("/tokens", {"name": "alice", "password": PASSWORD})
-    assert status == 200 and token["token"] and time.time() < token["expires_at"]
-    changed = open_service.post("/accounts/alice/password", {"password": PASSWORD, "new": OTHER})
-    assert changed[0] == 200 and changed[1]["name"] == "alice"
-    assert open_service.log_in("alice") == 401 and open_service.log_in("alice", OTHER) == 200
-    assert [line["id"] for line in open_service.events("ended")] == ["alice"]
+    status, said = open_service.post("/tokens", {"name": "alice", "password": PASSWORD})
+    assert status == 200 and time.time() + 3590 < said["expires_at"] < time.time() + 3610
+    with open_service.enters(said["token"]) as alice:
+        assert alice.ok("presence", room="lobby")["members"][0]["id"] == "alice"
+        changed = open_service.post("/accounts/alice/password", {"password": PASSWORD, "new": OTHER})
+        assert changed[0] == 200 and changed[1]["name"] == "alice"
+        eventually(lambda: alice.pushed("closing"))
+    with WsClient(open_service.http, query={"token": said["token"]}) as late:
+        assert late.refused("join", room="lobby") == "unauthorized"
+    assert open_service.log_in("alice") == 401
+    with open_service.enters(open_service.token_of("alice", OTHER)) as again:  # at once, in the same second
+        assert again.ok("presence", room="lobby")["members"][0]["id"] == "alice"
 
 
 @pytest.mark.parametrize(
@@ -126,9 +148,7 @@ def test_only_admins_register_others_unless_everybody_may() -> None:
         assert service.register("mallory") == 401
         service.types("account", "add", "root", "--role", "admin", "--password-stdin", stdin=PASSWORD)
         service.types("account", "add", "user", "--password-stdin", stdin=PASSWORD)
-        admin, user = (
-            service.post("/tokens", {"name": name, "password": PASSWORD})[1]["token"] for name in ("root", "user")
-        )
+        admin, user = service.token_of("root"), service.token_of("user")
         said = {"name": "billing", "password": PASSWORD, "role": "service"}
         assert service.post("/accounts", said, user)[1]["error"]["code"] == "forbidden"
         assert service.post("/accounts", said, admin)[0] == 201
@@ -150,14 +170,61 @@ def test_what_an_operator_changes_counts_in_a_running_service_within_a_second() 
     with Accounts() as service:
         for name in ("alice", "bob"):
             service.types("account", "add", name, "--password-stdin", stdin=PASSWORD)
-            assert service.log_in(name) == 200
-        service.types("account", "disable", "alice")
-        eventually(lambda: [line["id"] for line in service.events("ended")] == ["alice"], deadline_s=1.0)
-        assert service.log_in("alice") == 403 and service.log_in("bob") == 200
+        alices, bobs = service.token_of("alice"), service.token_of("bob")
+        with service.enters(alices) as alice, service.enters(bobs) as bob:
+            service.types("account", "disable", "alice")
+            eventually(lambda: alice.pushed("closing"), deadline_s=1.0)
+            assert service.log_in("alice") == 403 and bob.ok("ping")["at"]
         service.stop()
         service.types("account", "disable", "bob")
         service.restart()
-        eventually(lambda: [line["id"] for line in service.events("ended")] == ["alice", "bob"])
+        with eventually(lambda: _refused(service, bobs)), WsClient(service.http, query={"token": alices}) as alice:
+            assert alice.refused("join", room="lobby") == "unauthorized"
+
+
+def _refused(service: Service, token: str) -> Any:
+    """A client that is not let in, once it is not."""
+    client = WsClient(service.http, query={"token": token})
+    answer = client.ask("join", {"room": "lobby"})
+    if not answer["ok"] and answer["error"]["code"] == "unauthorized":
+        return client
+    return client.close()
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_a_device_comes_in_with_its_secret_until_it_gets_another_or_is_disabled(version: int) -> None:
+    with Accounts() as service:
+        secret = service.types("device", "add", "pump-1", "--grant", "/chat:lobby publish").strip()
+        with service.enters(tokens.make("alice")) as alice:
+            with device(service, secret, version) as pump:
+                pump.publish("rt/in/chat/lobby/say", {"text": "hi"})
+                eventually(lambda: alice.pushed("say"))
+                assert alice.pushed("say")[0]["from"] == {"kind": "device", "id": "pump-1"}
+                rotated = service.types("device", "rotate", "pump-1").strip()
+                eventually(lambda: pump.disconnected, deadline_s=1.0)
+            with device(service, secret, version) as late, device(service, secret[::-1], version) as wrong:
+                assert late.reason.is_failure and wrong.reason.is_failure
+            with device(service, rotated, version) as pump:
+                assert not pump.reason.is_failure
+                service.types("device", "disable", "pump-1")
+                eventually(lambda: pump.disconnected, deadline_s=1.0)
+            with device(service, rotated, version) as disabled:
+                assert disabled.reason.is_failure
+
+
+def test_a_device_that_cannot_be_looked_up_now_is_not_told_that_its_secret_is_wrong(
+    own_postgresql: PostgreSql,
+) -> None:
+    url = own_postgresql.database()
+    with Accounts("--set", f"store.url={url}") as service:
+        own_postgresql.stop()
+        eventually(lambda: not ready(service))
+        with device(service, "s" * 43, 5) as pump:
+            assert pump.reason.value == 0x88  # server unavailable
+
+
+def device(service: Service, secret: str, version: int) -> MqttClient:
+    return MqttClient(service.mqtt, "pump-1", version=version, login=("pump-1", secret))
 
 
 def test_no_password_is_in_the_log_or_in_a_file() -> None:
@@ -286,8 +353,8 @@ def test_a_database_of_a_newer_version_stops_the_start_in_one_line(own_postgresq
         pass
     with own_postgresql.connection(url) as other:
         other.execute("UPDATE alembic_version SET version_num = '0999'")
-    options = ["--set", "accounts.enabled=true", "--set", f"store.url={url}", "--port", "0", "--mqtt-port", "0"]
-    command = [sys.executable, PROGRAM, *options, "--engine", "memory"]
+    options = [*ON, "--set", f"store.url={url}", "--port", "0", "--mqtt-port", "0", "--engine", "memory"]
+    command = [sys.executable, "run.py", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert done.returncode == 2 and done.stdout == ""
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]

@@ -98,8 +98,9 @@ def test_clients_are_told_when_to_come_back_before_it_stops() -> None:
             assert time.monotonic() - began < 8
         errors = [error_of(lambda: next(stream)), error_of(call.result)]
         errors.append(eventually(lambda: session.ended))
+        assert [refused(error)[1] for error in errors] == ["shutdown", "unavailable", "shutdown"]
         for error in errors:
-            assert refused(error) == (UNAVAILABLE, "unavailable") and "reconnect" in error.details()
+            assert error.code() is UNAVAILABLE and "reconnect" in error.details()
             assert 500 <= int(dict(error.trailing_metadata())["retry-after-ms"]) < 3000
         assert not Path(f"/proc/{child}").exists()
 

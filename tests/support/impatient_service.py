@@ -1,6 +1,7 @@
 """rt-service with short deadlines for requests, and paths that fail: `Service(program=…)` starts it.
 
-`/fails` fails in Flask; `/fails-outside` in front of it, as a fault in a WebSocket gateway would.
+`/fails` fails in Flask; `/fails-outside` in front of it, as a fault in a WebSocket gateway would; `/folder/` is a route
+that an application adds.
 """
 
 import sys
@@ -22,6 +23,7 @@ class Impatient(service.Service):
     def __init__(self, settings):
         super().__init__(settings)
         self.app.add_url_rule("/fails", "fails", lambda: {}["/secret/path"])
+        self.app.add_url_rule("/folder/", "folder", lambda: "inside")
         inner = self.app.wsgi_app
         self.app.wsgi_app = lambda environ, start_response: (
             {}["/secret/path"] if environ["PATH_INFO"] == "/fails-outside" else inner(environ, start_response)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import socket
 from typing import Any, NamedTuple
@@ -24,11 +25,22 @@ class Reply(NamedTuple):
         return str(error["code"])
 
 
+class Unclosed(io.BufferedReader):
+    """What `http.client` reads a response from, and closes: the next one comes from it too."""
+
+    def close(self) -> None:
+        pass
+
+    def makefile(self, mode: str) -> Unclosed:
+        return self
+
+
 class RawHttp:
     """One connection."""
 
     def __init__(self, service: Service) -> None:
         self.socket = socket.create_connection(("127.0.0.1", service.port), timeout=10)
+        self._file: Any = Unclosed(socket.SocketIO(self.socket, "r"))
 
     def __enter__(self) -> RawHttp:
         return self
@@ -42,7 +54,7 @@ class RawHttp:
 
     def reply(self, method: str = "GET") -> Reply:
         """The next one; of a HEAD it has no body."""
-        response = http.client.HTTPResponse(self.socket, method=method)
+        response = http.client.HTTPResponse(self._file, method=method)
         response.begin()
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Reply(response.status, headers, response.read())
@@ -50,7 +62,7 @@ class RawHttp:
     def ended(self) -> bool:
         """Whether the service closes the connection; waits for it."""
         try:
-            while self.socket.recv(65536):
+            while self._file.read1():
                 pass
         except ConnectionResetError:
             pass

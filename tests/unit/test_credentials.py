@@ -139,7 +139,13 @@ def test_a_grant_is_written_as_rooms_and_verbs(text: str, rooms: list[str], verb
     assert grant(text) == {"rooms": rooms, "verbs": verbs}
 
 
-@pytest.mark.parametrize("text", ["", " ", "/chat:lobby", "join,publish", "chat:lobby join", ", join", "/chat:lobby ,"])
+@pytest.mark.parametrize("text", ["", " ", "/chat:lobby", "join,publish", ", join", "/chat:lobby ,"])
 def test_what_is_no_grant_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="a grant is rooms and verbs"):
+        grant(text)
+
+
+@pytest.mark.parametrize("text", ["chat:lobby join", "/chat/lobby join", "/chat:lobby JOIN", "/chat:a*b*c join"])
+def test_a_grant_names_rooms_and_verbs_as_a_token_does(text: str) -> None:
+    with pytest.raises(BadRequest, match=r"a grant's (rooms|verbs) cannot have"):
         grant(text)

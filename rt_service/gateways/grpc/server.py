@@ -36,7 +36,7 @@ class Server:
     def __init__(self, settings: Settings, url: str) -> None:
         limits = settings.limits
         self.counts = Counts()
-        self.streams = Bounds(settings.grpc.streams, "streams", self.counts.ended)
+        self.streams = Bounds(settings.grpc.streams, "streams", self.counts.ended, cut="shutdown")
         self._settings = settings
         self._requests = Bounds(settings.grpc.requests, "requests", self.counts.requests)
         self._service = Connections(url, CONNECTIONS)
