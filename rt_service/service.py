@@ -322,6 +322,11 @@ def check(settings: Settings) -> routes.Routes:
             raise SettingsError(f"{name}: there is no namespace {unknown[0]}; there are {there_are}")
     if settings.bridge.url:
         address(settings.bridge)
+        if settings.auth.mode == "token" and not settings.bridge.trusted:
+            raise SettingsError(
+                "bridge.trusted: in token mode the outside broker has to check who publishes what; set it once its ACL "
+                "does (`mosquitto-config` writes one)"
+            )
     if settings.accounts.enabled and settings.auth.mode == "open":
         raise SettingsError('accounts.enabled: nobody logs in where nobody needs a token; set auth.mode = "token"')
     return routes.load(config_dir() / settings.routes.file)

@@ -201,6 +201,10 @@ class Bridge(Section):
         "", description="an outside broker, mqtt://host:1883 or mqtts://host:8883; then no embedded one is run"
     )
     client_id: str = Field("rt-service", min_length=1, max_length=64, description="client id at that broker")
+    trusted: bool = Field(
+        False,
+        description="that broker lets a device use its own topics only; needed in token mode, see mosquitto-config",
+    )
     username: str = Field("", description="user name at that broker")
     password: SecretStr = Field(SecretStr(""), description="password at that broker")
     ca_file: str = Field("", description="mqtts: the CA that signed that broker's certificate; empty: the system's")

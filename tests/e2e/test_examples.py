@@ -84,6 +84,34 @@ def test_the_protocols_client_recovers_what_it_missed(tmp_path: Path) -> None:
             assert said == ["before", "missed 0", "missed 1", "missed 2", "after"]
 
 
+def test_the_protocols_python_client_is_heard_answers_and_comes_back(tmp_path: Path) -> None:
+    with Service() as service:
+        source = example("docs/protocol.md", "python", "rt_client").replace("http://127.0.0.1:5000", service.http)
+        with Script([sys.executable, "-c", source], tmp_path) as script:
+            eventually(lambda: "Enter" in script.output and "alice says {'text': 'hi'}" in script.output)
+            assert "Receipt(id=" in script.output and "3" in script.output.partition("offset=1)")[2]
+            with SocketIoClient(service.http, "/chat") as page:
+                assert page.ok("call", to="user:alice", method="add", data={"a": 3, "b": 4})["data"] == 7
+                assert page.refused("call", to="user:alice", method="add", data={"a": -1}) == "forbidden"
+            service.kill()
+            service.restart()
+            with SocketIoClient(service.http, "/chat", "bob") as page:
+                page.ok("join", room="lobby")
+                page.ok("publish", room="lobby", event="say", data="after")
+                eventually(lambda: "bob says after" in script.output)
+            assert script.process.stdin is not None
+            script.process.stdin.write(b"\n")
+            script.process.stdin.flush()
+            assert script.process.wait(timeout=10) == 0
+            assert "too much" not in script.output and "Traceback" not in script.output
+
+
+def test_the_python_clients_own_example_says_hi(service: Service, tmp_path: Path) -> None:
+    source = example("clients/python/README.md", "python", "rt_client").replace("http://127.0.0.1:5000", service.http)
+    with Script([sys.executable, "-c", source], tmp_path) as script:
+        eventually(lambda: "alice says {'text': 'hi'}" in script.output)
+
+
 def test_the_helpers_client_recovers_what_it_missed(tmp_path: Path) -> None:
     with Service() as service:
         source = example("docs/protocol.md", "js", "joinRoom").replace("./rooms.mjs", "../../rt_service/web/rooms.mjs")

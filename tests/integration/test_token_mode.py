@@ -2,72 +2,41 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
 import requests
-import socketio
 from websockets.sync.client import connect as ws_connect
 
 from tests.support import tokens
 from tests.support.http_client import Refused, Stream
 from tests.support.mqtt_client import MqttClient
 from tests.support.raw_ws import RawWebSocket
-from tests.support.service import Service
+from tests.support.service import ROOT, Service
+from tests.support.token_mode import (
+    ADMIN,
+    NOT_AUTHORIZED,
+    SocketIo,
+    bearer,
+    device,
+    room,
+    token_mode,
+    ws,
+)
 from tests.support.waiting import eventually
 from tests.support.ws_client import WsClient
 
-KEY = f'auth.keys={{ main = {{ algorithm = "HS256", secret = "{tokens.SECRET}" }} }}'
-TOKEN_MODE = ["--set", "auth.mode=token", "--set", KEY, "--set", "auth.leeway_s=0"]
 BAD = ["", "nonsense", tokens.make(key="x" * 32), tokens.make(exp=int(time.time()) - 60)]
-NOT_AUTHORIZED = {5, 134, 135}
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    with Service(*TOKEN_MODE) as running:
-        running.token = tokens.make("prometheus", kind="service", grants=[{"rooms": ["/iot:*"], "verbs": ["look"]}])
+    with token_mode() as running:
         yield running
-
-
-class SocketIo:
-    """python-socketio's client with a token, in one namespace."""
-
-    def __init__(self, service: Service, token: str, namespace: str = "/chat", transport: str = "websocket") -> None:
-        self.client = socketio.Client(reconnection=False)
-        self.events: list[tuple[str, Any]] = []
-        self.refusals: list[Any] = []
-        self._namespace = namespace
-        self.client.on("*", lambda event, body: self.events.append((event, body)), namespace=namespace)
-        self.client.on("connect_error", self.refusals.append, namespace=namespace)
-        try:
-            self.client.connect(service.http, namespaces=[namespace], auth={"token": token}, transports=[transport])
-        except socketio.exceptions.ConnectionError:
-            pass
-
-    def ask(self, verb: str, **request: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = self.client.call(verb, request, namespace=self._namespace, timeout=10)
-        return answer
-
-    def __enter__(self) -> SocketIo:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.client.disconnect()
-
-
-def ws(service: Service, token: str, **more: Any) -> WsClient:
-    return WsClient(service.http, query={"token": token}, **more)
-
-
-def room(service: Service, name: str) -> str:
-    return f"{service.http}/api/v1/rooms/chat/{name}"
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.mark.parametrize("token", BAD)
@@ -151,11 +120,6 @@ def test_nobody_speaks_for_somebody_else(service: Service) -> None:
         assert client.refused("join", room="user:alice") == "forbidden"
 
 
-def device(service: Service, id: str = "lamp", client_id: str | None = None, **claims: Any) -> MqttClient:
-    token = tokens.make(id, kind="device", **claims)
-    return MqttClient(service.mqtt, client_id or id, login=("anything", token))
-
-
 def test_a_device_has_its_own_topics_and_no_others(service: Service) -> None:
     viewer = ws(service, tokens.make("viewer", kind="service"), namespace="/iot")
     with device(service) as lamp, device(service, "pump") as pump, viewer as page:
@@ -232,15 +196,29 @@ def test_every_refusal_is_counted_and_no_token_is_written_down(service: Service)
         assert secret not in service.log
 
 
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "run.py", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+
+def test_the_commands_take_a_token_and_say_when_one_is_needed(service: Service, tmp_path: Path) -> None:
+    url, token = ("--url", service.http), ("--token", ADMIN)
+    for told in (
+        command("publish", "/chat", "commands", "say", "1", *url),
+        command("tail", "/chat", "commands", "--count", "1", *url),
+        command("dead-letters", *url),
+        command("export", "/chat", "commands", *url),
+    ):
+        assert told.returncode == 1 and "a token is needed" in told.stderr and told.stderr.count("\n") == 1
+    assert '"offset": 1' in command("publish", "/chat", "commands", "say", "1", *url, *token).stdout
+    file = tmp_path / "room.jsonl"
+    assert command("export", "/chat", "commands", "--out", str(file), *url, *token).returncode == 0
+    assert command("replay", str(file), "--into", "/chat/again", "--speed", "max", *url, *token).returncode == 0
+    assert command("dead-letters", *url, *token).returncode == 0
+
+
 def test_the_key_that_is_made_on_the_first_start_is_the_one_that_token_signs_with() -> None:
     with Service("--set", "auth.mode=token") as service:
-        import subprocess
-        import sys
-
-        from tests.support.service import ROOT
-
-        command = [sys.executable, "run.py", "token", "--sub", "alice", "--data-dir", str(service.data)]
-        token = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+        token = command("token", "--sub", "alice", "--data-dir", str(service.data)).stdout.strip()
         with ws(service, token) as client:
             client.ok("join", room="lobby")
         assert (service.data / "token.key").read_text() not in service.log
@@ -259,74 +237,3 @@ def test_a_stream_ends_with_its_token(service: Service, way: str) -> None:
     assert [body["code"] for name, body in stream.others if name == "closing"] == ["token_expired"]
     with pytest.raises(Refused):
         Stream(way, room(service, "ends"), "nobody", headers=bearer(token))
-
-
-def operate(service: Service, method: str, path: str, token: str = "", **more: Any) -> requests.Response:
-    return requests.request(method, f"{service.http}/api/v1{path}", headers=bearer(token or ADMIN), timeout=10, **more)
-
-
-ADMIN = tokens.make("root", role="admin")
-
-
-def test_who_runs_the_service_sees_who_is_in_and_ends_sessions(service: Service) -> None:
-    with ws(service, tokens.make("kicked-1")) as client, device(service, "kicked-2") as lamp:
-        client.ok("join", room="lobby")
-        here = {one["id"]: one for one in operate(service, "GET", "/sessions").json()["sessions"]}
-        assert here["kicked-1"]["rooms"] == ["lobby"] and here["kicked-1"]["namespace"] == "/chat"
-        assert here["kicked-2"]["sid"] == "mqtt:kicked-2" and here["kicked-2"]["role"] == "device"
-        for id in ("kicked-1", "kicked-2"):
-            assert operate(service, "DELETE", f"/sessions/{here[id]['sid']}").status_code == 204
-        eventually(lambda: client.closed)
-        (closing,) = client.pushed("closing")
-        assert closing["code"] == "kicked" and closing["reconnect"] is False
-        eventually(lambda: lamp.disconnected)
-        assert operate(service, "DELETE", "/sessions/nobody").status_code == 404
-    assert {event["sid"] for event in service.events("kicked")} >= {"mqtt:kicked-2"}
-
-
-def test_a_revoked_account_is_out_within_a_second_on_every_way_in(service: Service) -> None:
-    old = {"iat": int(time.time()) - 60}
-    token, own = tokens.make("gone", **old), tokens.make("gone", kind="device", **old)
-    stream = Stream("NDJSON", room(service, "lobby"), "nobody", headers=bearer(token))
-    with (
-        SocketIo(service, token) as sio,
-        ws(service, token) as plain,
-        MqttClient(service.mqtt, "gone", login=("", own)) as lamp,
-    ):
-        plain.ok("join", room="lobby")
-        assert sio.ask("join", room="lobby")["ok"]
-        began = time.monotonic()
-        for kind in ("user", "device"):
-            answer = operate(service, "POST", "/revocations", json={"of": f"{kind}:gone"})
-            assert answer.status_code == 200 and answer.json()["ended"] >= 1
-        eventually(lambda: plain.closed and stream.over and lamp.disconnected and not sio.client.connected)
-        assert time.monotonic() - began < 2
-        assert plain.pushed("closing")[0]["code"] == "kicked"
-    with SocketIo(service, token) as again:
-        assert again.refusals[0]["data"]["code"] == "unauthorized"
-    assert requests.get(room(service, "lobby") + "/members", headers=bearer(token), timeout=10).status_code == 401
-    with MqttClient(service.mqtt, "gone", login=("", own)) as again:
-        assert again.reason.value in NOT_AUTHORIZED
-
-
-@pytest.mark.parametrize("body", [{}, {"of": "alice"}, {"of": "robot:a"}, {"of": "user:a b"}, {"of": 7}, []])
-def test_a_revocation_that_says_nothing_is_refused(service: Service, body: Any) -> None:
-    answer = operate(service, "POST", "/revocations", json=body)
-    assert answer.status_code == 400 and answer.json()["error"]["code"] == "bad_request"
-
-
-def test_only_who_runs_the_service_may_operate_and_look(service: Service) -> None:
-    alice = tokens.make("alice")
-    for method, path, body in (
-        ("GET", "/sessions", None),
-        ("DELETE", "/sessions/x", None),
-        ("POST", "/revocations", {"of": "user:bob"}),
-        ("GET", "/dead-letters", None),
-        ("GET", "/devices", None),
-    ):
-        assert operate(service, method, path, alice, json=body).status_code == 403, path
-        assert requests.request(method, f"{service.http}/api/v1{path}", json=body, timeout=10).status_code == 401, path
-    assert requests.get(service.http + "/metrics", timeout=10).status_code == 401
-    assert requests.get(service.http + "/livez", timeout=10).status_code == 200
-    assert requests.get(service.http + "/readyz", timeout=10).status_code == 200
-    assert service.get("/metrics")[0] == 200  # with the token that was granted to look

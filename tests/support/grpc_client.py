@@ -65,7 +65,9 @@ class GrpcChannel:
 class GrpcClient(Verbs):
     """One namespace of a `Session`. Leaving a `with` block ends it."""
 
-    def __init__(self, address: str, namespace: str = "/chat", user: str | None = None) -> None:
+    def __init__(
+        self, address: str, namespace: str = "/chat", user: str | None = None, metadata: Metadata | None = None
+    ) -> None:
         self.namespace = namespace
         self.on_call: Callable[[dict[str, Any]], Any] | None = None
         self.pushes: list[tuple[str, dict[str, Any]]] = []
@@ -74,7 +76,7 @@ class GrpcClient(Verbs):
         self._refs = itertools.count(1)
         self._requests: SimpleQueue[rt.SessionRequest | None] = SimpleQueue()
         self._channel = GrpcChannel(address)
-        self.stream = self._channel.stub.Session(iter(self._requests.get, None), metadata=who(user))
+        self.stream = self._channel.stub.Session(iter(self._requests.get, None), metadata=metadata or who(user))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

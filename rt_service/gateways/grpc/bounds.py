@@ -52,8 +52,7 @@ class Bounds:
 
         Raises:
             TooManyRequests: as many are under way as may be.
-            RtError: `refuse` or `stop` was called (`shutdown`).
-            RtError: what `work` raises.
+            RtError: `stop` was called, or what `work` raises.
         """
         outcome = "internal"
         try:
@@ -92,12 +91,8 @@ class Bounds:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds)
 
-    def refuse(self) -> None:
-        """Tell who comes from now on to come back later."""
-        self._stopping = True
-
     def stop(self) -> None:
-        """Tell everybody."""
+        """Tell everybody who is here, and who comes from now on, to come back later."""
         self._stopping = True
         for task in self._tasks:
             task.cancel()
