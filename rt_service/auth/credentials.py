@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -16,6 +17,7 @@ from rt_service.core.errors import BadRequest, NotFound, TooManyRequests, Unauth
 from rt_service.core.ports import Clock, Waiter
 
 SECRET_BYTES = 32
+SALT_BYTES = 12
 PER_QUESTION = 100  # ids
 WAITING = 20_000  # devices that wait to be let in
 WAIT_S = 10.0
@@ -24,7 +26,8 @@ Grants = list[dict[str, list[str]]]
 
 
 class Credential(NamedTuple):
-    """`grants` as in a token (CONTRACT.md section 6); `created_at` is Unix time in ms."""
+    """`secret_hash` is what a password file of Mosquitto has after the name, `grants` are those of a token (CONTRACT.md
+    section 6), `created_at` is Unix time in ms."""
 
     id: str
     secret_hash: str
@@ -121,7 +124,7 @@ class Credentials:
             TooManyRequests, Unavailable: it may come again.
         """
         found = self._found(id) if names.is_name(id) else None
-        right = hmac.compare_digest(found.secret_hash if found else "", _hash(secret))
+        right = found is not None and hmac.compare_digest(found.secret_hash, _hash(secret, _salt(found.secret_hash)))
         if found is None or not right or found.disabled:
             raise Unauthorized("no such device, or not its secret")
         return found.grants
@@ -158,9 +161,18 @@ class Credentials:
             self._asking = False
 
 
-def _hash(secret: bytes) -> str:
-    """Of 256 random bits nothing can be guessed however fast it is hashed, so it need not be slow."""
-    return hashlib.sha256(secret).hexdigest()
+def _hash(secret: bytes, salt: bytes | None = None) -> str:
+    """SHA-512, salted, as all versions of Mosquitto read it from their password files.
+
+    Of 256 random bits nothing can be guessed however fast it is tried, so the hash need not be slow.
+    """
+    salt = salt or secrets.token_bytes(SALT_BYTES)
+    digest = hashlib.sha512(secret + salt).digest()
+    return f"$6${b64encode(salt).decode()}${b64encode(digest).decode()}"
+
+
+def _salt(hash: str) -> bytes:
+    return b64decode(hash.split("$")[2])
 
 
 def grant(text: str) -> dict[str, list[str]]:

@@ -22,7 +22,7 @@ devices = Table(
     "devices",
     metadata,
     Column("id", String(128), primary_key=True),
-    Column("secret_hash", String(64), nullable=False),
+    Column("secret_hash", String(128), nullable=False),
     Column("grants", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("disabled", Boolean, nullable=False),

@@ -306,3 +306,21 @@ def test_a_folder_that_cannot_be_had_is_refused_in_one_line(tmp_path: Path) -> N
 def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
     Database("sqlite", tmp_path).open()
     assert stat.S_IMODE((tmp_path / "accounts.db").stat().st_mode) == 0o600
+
+
+def test_a_role_that_may_not_change_tables_works_with_a_database_that_is_up_to_date(
+    postgresql: PostgreSql, tmp_path: Path
+) -> None:
+    owners = Bench(postgresql.database(), tmp_path)
+    owners.open().add_account(alice())
+    owners.sql(
+        "CREATE ROLE plain LOGIN PASSWORD 'plain'",
+        "GRANT SELECT ON alembic_version TO plain",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON accounts, devices, evictions TO plain",
+        "GRANT USAGE ON SEQUENCE evictions_number_seq TO plain",
+    )
+    plain = Bench(owners.url.replace(f"rt:{PASSWORD}@", "plain:plain@"), tmp_path)
+    assert plain.open().disable_account("alice") is not None
+    plain.database.check()
+    for bench in (owners, plain):
+        bench.database.close()

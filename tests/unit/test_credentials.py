@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from rt_service.auth import credentials
 from rt_service.auth.credentials import grant
 from rt_service.core.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unauthorized, Unavailable
 from tests.support.accounts import House
+from tests.support.mosquitto import Mosquitto
+from tests.support.mqtt_client import MqttClient
 from tests.support.waiting import eventually
 
 GRANTS = [{"rooms": ["/iot:device:*"], "verbs": ["join", "publish"]}]
@@ -36,6 +39,19 @@ def test_a_secret_is_256_random_bits_and_kept_nowhere(house: House, tmp_path: Pa
     assert len(set(secrets)) == 20 and {len(secret) for secret in secrets} == {43}
     kept = (tmp_path / "accounts.db").read_bytes()
     assert not any(secret.encode() in kept for secret in secrets)
+
+
+def test_mosquitto_takes_the_same_secrets(house: House, tmp_path: Path) -> None:
+    secret = house.credentials.add("pump-1", GRANTS)
+    (credential,) = house.credentials.all()
+    passwords = tmp_path / "passwords"
+    passwords.write_text(f"pump-1:{credential.secret_hash}\n")
+    keeping_its_rights = ["user root"] if os.geteuid() == 0 else []
+    with Mosquitto(settings=[f"password_file {passwords}", *keeping_its_rights]) as broker:
+        with MqttClient(broker.url, login=("pump-1", secret)) as pump:
+            assert not pump.reason.is_failure
+        with MqttClient(broker.url, login=("pump-1", secret[::-1])) as stranger:
+            assert stranger.reason.is_failure
 
 
 def test_nothing_else_comes_in(house: House) -> None:

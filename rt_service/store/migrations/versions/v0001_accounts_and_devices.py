@@ -20,7 +20,7 @@ def upgrade() -> None:
     op.create_table(
         "devices",
         sa.Column("id", sa.String(128), primary_key=True),
-        sa.Column("secret_hash", sa.String(64), nullable=False),
+        sa.Column("secret_hash", sa.String(128), nullable=False),
         sa.Column("grants", sa.JSON, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("disabled", sa.Boolean, nullable=False),
