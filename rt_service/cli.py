@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rt_service import data, log, remote, replay, runtime, settings, tokens
+from rt_service import account_commands, data, log, remote, replay, runtime, settings, tokens
 from rt_service.core.errors import RtError
 from rt_service.mqtt.routes import SERVICE_TOPICS, Incoming, Routes, RoutesError, check_names, load
 from rt_service.mqtt.topics import is_topic, matches
+from rt_service.options import ConfigFile, DataDir, Set, assignments
 from rt_service.settings import Settings, SettingsError
 from rt_service.version import __version__
 
@@ -30,10 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )  # fmt: skip
 routes_app = typer.Typer(help="What MQTT topics become.")
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file instead of config/default.toml")]
-DataDir = Annotated[str | None, typer.Option(help="folder for what is kept on disk (var)")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="any setting; repeatable")]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error), 2)
     except typer.TyperException as error:
         return _fail(error.format_message(), 2)
-    except remote.RemoteError as error:
+    except (remote.RemoteError, RtError) as error:
         return _fail(str(error), 1)
     except (typer.Abort, KeyboardInterrupt):
         return 130
@@ -104,7 +101,7 @@ def serve(
         "auth.open_to_all": open_to_all or None,
         "simulate.devices": simulate,
     }
-    overrides = {**_assignments(set), **{name: value for name, value in flags.items() if value is not None}}
+    overrides = {**assignments(set), **{name: value for name, value in flags.items() if value is not None}}
     effective = settings.load(config, overrides=overrides)
     log.configure(effective.log.level, effective.log.format)
     _serve(effective, ready_file)
@@ -193,7 +190,7 @@ def grpc_gateway(
 ) -> None:
     """Serve gRPC for a service that was started without it."""
     flags = {name: value for name, value in (("grpc.host", host), ("grpc.port", port)) if value is not None}
-    effective = settings.load(config, overrides={**_assignments(set), **flags})
+    effective = settings.load(config, overrides={**assignments(set), **flags})
     log.configure(effective.log.level, effective.log.format)
     from rt_service.gateways.grpc.process import run  # grpcio, which no other command may import
 
@@ -205,7 +202,7 @@ def check_config(config: ConfigFile = None, set: Set = None) -> None:
     """Print every setting as it is in effect, secrets masked."""
     from rt_service.service import check
 
-    effective = settings.load(config, overrides=_assignments(set))
+    effective = settings.load(config, overrides=assignments(set))
     check(effective)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     for section, values in settings.effective(effective).items():
@@ -226,16 +223,6 @@ def _toml(value: Any) -> str:
     return str(value) if isinstance(value, (int, float)) else f'"{value}"'
 
 
-def _assignments(texts: list[str] | None) -> dict[str, str]:
-    found = {}
-    for text in texts or []:
-        name, sign, value = text.partition("=")
-        if not sign:
-            raise SettingsError(f"--set {text}: write section.key=value")
-        found[name.strip()] = value
-    return found
-
-
 @routes_app.command("explain")
 def explain(
     topic: Annotated[str, typer.Argument(help="an MQTT topic, such as devices/pump-1/telemetry")],
@@ -243,7 +230,7 @@ def explain(
     set: Set = None,
 ) -> None:
     """Say what a message on a topic becomes, and what it is that is published on it."""
-    effective = settings.load(config, overrides=_assignments(set))
+    effective = settings.load(config, overrides=assignments(set))
     routes = load(settings.config_dir() / effective.routes.file)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     for line in explained(topic, routes, effective.server.namespaces):
@@ -306,3 +293,5 @@ app.command("export")(replay.export)
 app.command("replay")(replay.replay)
 app.command("dead-letters")(remote.dead_letters)
 app.add_typer(routes_app, name="routes")
+app.add_typer(account_commands.account_app, name="account")
+app.add_typer(account_commands.device_app, name="device")

@@ -118,6 +118,7 @@ class Metrics:
             "mqtt_messages", "MQTT messages of the embedded broker, by direction", "direction"
         )
         self.mqtt_refused = self._counter("mqtt_refused", "MQTT requests that were refused, by reason", "reason")
+        self.logins = self._counter("logins", "Log-ins, by outcome", "outcome")
         self.grpc_streams = self._gauge("grpc_streams", "Open Subscribe and Session streams").labels("")
         self.grpc_requests = self._counter("grpc_requests", "gRPC requests without streams, by outcome", "outcome")
         self.grpc_streams_ended = self._counter("grpc_streams_ended", "gRPC streams that ended, by outcome", "outcome")

@@ -31,6 +31,7 @@ from rt_service.devices.registry import Devices
 from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
 from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
+from rt_service.gateways.accounts_http import AccountsHttp
 from rt_service.gateways.devices_http import DevicesHttp
 from rt_service.gateways.grpc.child import GrpcChild
 from rt_service.gateways.http import create_app, create_blueprint
@@ -57,6 +58,7 @@ from rt_service.metrics import Metrics
 from rt_service.mqtt import routes
 from rt_service.mqtt.dead_letters import DeadLetters
 from rt_service.mqtt.relay import Relay
+from rt_service.registrar import Registrar
 from rt_service.settings import Settings, SettingsError, check_loopback, config_dir
 from rt_service.tuning import GarbageCollector, open_files
 
@@ -96,6 +98,11 @@ class Service:
             metrics, self.engine, settings.routes.dead_letters, settings.routes.dead_letter_bytes
         )
         self.relay = Relay(self.routes, self.api, self.devices, self.calls, self.dead_letters, clock)
+        self.registrar = (
+            Registrar(settings, self.engine, clock, metrics, self.admission, token_keys(settings, clock))
+            if settings.accounts.enabled
+            else None
+        )
         self.bridge = self._bridge(clock) if settings.bridge.url else None
         self.mqtt = self._mqtt_gateway(clock) if settings.mqtt.enabled and not self.bridge else None
         self.grpc = GrpcChild(settings, metrics) if settings.grpc.enabled else None
@@ -114,6 +121,7 @@ class Service:
         register(
             ours, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
             ServiceHttp(requests, metrics, self.dead_letters, self._checks()), SessionsHttp(requests, self.admission),
+            AccountsHttp(requests, self.registrar, settings.accounts.registration == "open"),
         )  # fmt: skip
         if isinstance(ours, Blueprint):
             self.app.register_blueprint(ours)
@@ -151,7 +159,8 @@ class Service:
             mqtt.waiting_bytes,
         )
         in_open_mode = self.settings.auth.mode == "open"
-        guard = OpenGuard(self.routes.out_filters) if in_open_mode else TokenGuard(self.routes, self.policy, None)
+        by_secret = self.registrar.device if self.registrar else None
+        guard = OpenGuard(self.routes.out_filters) if in_open_mode else TokenGuard(self.routes, self.policy, by_secret)
         forgets = isinstance(self.engine, MemoryEngine)
         keeper = Forgetful() if forgets else StoreKeeper(self.engine, clock)
         gateway = MqttGateway(
@@ -177,6 +186,8 @@ class Service:
         }
         if self.bridge is not None:
             checks["bridge"] = self.bridge.healthy
+        if self.registrar is not None:
+            checks["accounts"] = self.registrar.healthy
         if self.grpc is not None:
             checks["grpc"] = self.grpc.healthy
         return checks
@@ -187,6 +198,8 @@ class Service:
         """Listen, and start everything. Raises SettingsError when a port cannot be had."""
         server, mqtt = self.settings.server, self.settings.mqtt
         open_files()
+        if self.registrar:
+            self.registrar.start()
         http_socket = _listen("server", server.host, server.port, server.backlog)
         mqtt_socket = _listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
         if self.grpc:  # only its process listens, but one that cannot is to be known before anything starts
@@ -270,6 +283,8 @@ class Service:
         for timer in (self._sweeper, self._presence_sweeper, self.streams, self.lag, self.collector, *self._running):
             if timer:
                 timer.stop()
+        if self.registrar:
+            self.registrar.stop()
         runtime.sleep(0.05)  # last words are written by greenlets that run now
         self.engine.stop()
         self._log.info("stopped", sessions=len(self.hub.sessions))
@@ -312,6 +327,8 @@ def check(settings: Settings) -> routes.Routes:
                 "bridge.trusted: in token mode the outside broker has to check who publishes what; set it once its ACL "
                 "does (`mosquitto-config` writes one)"
             )
+    if settings.accounts.enabled and settings.auth.mode == "open":
+        raise SettingsError('accounts.enabled: nobody logs in where nobody needs a token; set auth.mode = "token"')
     return routes.load(config_dir() / settings.routes.file)
 
 

@@ -222,6 +222,29 @@ class Bridge(Section):
     backoff_max_s: Seconds = Field(30.0, description="longest pause before connecting again")
 
 
+class Store(Section):
+    url: str = Field(
+        "sqlite",
+        description="where accounts and devices' secrets are: sqlite (accounts.db in server.data_dir), "
+        "postgresql+psycopg://user:password@host/database",
+    )
+
+
+class Accounts(Section):
+    enabled: bool = Field(
+        False, description="keep accounts, for who logs in, and devices' secrets; needs auth.mode token"
+    )
+    token_s: Seconds = Field(3600.0, description="how long a token is good for that somebody logged in for")
+    registration: Literal["admins", "open"] = Field(
+        "admins", description="who may register accounts over HTTP: admins, or open: everybody"
+    )
+    most: Positive = Field(100_000, description="accounts that may be registered over HTTP")
+    attempts_per_name: Positive = Field(10, description="log-ins a minute with one name; more are refused")
+    attempts_per_address: Positive = Field(
+        60, description="log-ins and registrations a minute from one address; more are refused"
+    )
+
+
 class Routes(Section):
     file: str = Field("routes.toml", description="what topics become and the other way round; relative to config/")
     dead_letters: Positive = Field(1000, description="device messages that became nothing which are kept to look at")
@@ -247,6 +270,8 @@ class Settings(Section):
     mqtt: Mqtt = Mqtt()
     grpc: Grpc = Grpc()
     bridge: Bridge = Bridge()
+    store: Store = Store()
+    accounts: Accounts = Accounts()
     routes: Routes = Routes()
     log: Log = Log()
     simulate: Simulate = Simulate()
@@ -342,7 +367,7 @@ def _check_known(section: str, key: str, origin: str) -> None:
     name = f"{section}.{key}" if key else section
     if name in known:
         return
-    near = [one for one in known if one.partition(".")[2] == name] or difflib.get_close_matches(name, known, 1, 0.5)
+    near = [one for one in known if one.partition(".")[2] == name] or difflib.get_close_matches(name, known, 1, 0.55)
     shown = [_variable(one) if origin.startswith(ENV_PREFIX) else one for one in near]
     hint = f"; did you mean {' or '.join(shown)}?" if near else f"; sections are {', '.join(Settings.model_fields)}"
     raise SettingsError(f"{origin}: there is no setting {name}{hint}")
@@ -368,9 +393,11 @@ def effective(settings: Settings) -> dict[str, dict[str, Any]]:
     """Every value as it is, secrets masked."""
     values = settings.model_dump(mode="json")
     values["bridge"]["url"] = without_secret(settings.bridge.url)
+    values["store"]["url"] = without_secret(settings.store.url)
     return values
 
 
 def without_secret(url: str) -> str:
-    """`url` with its password masked."""
-    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:**********@", url)
+    """`url` with its passwords masked, also one with characters that it should have written as %40."""
+    masked = re.sub(r"(//[^/@:]*):.*@", r"\1:**********@", url)
+    return re.sub(r"(password=)[^&]*", r"\1**********", masked)

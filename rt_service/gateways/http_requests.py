@@ -64,9 +64,13 @@ class Requests:
 
     def operator(self, verb: str) -> Who:
         """Whoever asks, if it may do `verb`, one of those of who runs the service. Raises RtError."""
-        who = self._policy.identify(credentials.of_request(request.environ))
+        who = self.who()
         allow(self._policy, who, verb, "", None, None)
         return who
+
+    def who(self) -> Who:
+        """Whoever asks. Raises RtError."""
+        return self._policy.identify(credentials.of_request(request.environ))
 
     def object(self) -> dict[str, Any]:
         """The body, a JSON object. Raises RtError."""

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from rt_service import verbs
+from rt_service.auth.accounts import PASSWORD_LENGTH
+from rt_service.auth.accounts import ROLES as ACCOUNT_ROLES
 from rt_service.auth.policy import ROLES
 from rt_service.core import names
 from rt_service.core.errors import ERRORS
@@ -35,6 +37,11 @@ Namespace = Annotated[str, Meta(description="the namespace", examples=["iot"])]
 Offset = Annotated[int | None, Meta(description="null for what is not in the history")]
 Time = Annotated[int, Meta(description="Unix time in milliseconds")]
 Kind = Annotated[str, Meta(extra_json_schema={"enum": list(KINDS)})]
+AccountRole = Annotated[str, Meta(extra_json_schema={"enum": list(ACCOUNT_ROLES)})]
+Password = Annotated[
+    Any,
+    Meta(extra_json_schema={"type": "string", "minLength": PASSWORD_LENGTH[0], "maxLength": PASSWORD_LENGTH[1]}),
+]
 Code = Annotated[str, Meta(extra_json_schema={"enum": list(ERRORS)})]
 
 # -- in the query
@@ -107,7 +114,34 @@ class Call(verbs.Call, kw_only=True):
     ns: Namespace
 
 
+class NewAccount(Struct):
+    name: verbs.AccountName
+    password: Password
+    role: AccountRole = "user"
+
+
+class LoggingIn(Struct):
+    name: verbs.AccountName
+    password: Password
+
+
+class NewPassword(Struct):
+    new: Password
+    password: Annotated[str | None, Meta(description="the one there was; an admin may leave it out")] = None
+
+
 # -- answers
+
+
+class Account(Struct):
+    name: str
+    role: AccountRole
+    created_at: Time
+
+
+class LoggedIn(Struct):
+    token: str
+    expires_at: Annotated[float, Meta(description="Unix time in seconds")]
 
 
 class Error(Struct):

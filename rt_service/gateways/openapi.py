@@ -25,7 +25,10 @@ _DESCRIPTION = (
 
 def document(namespaces: Sequence[str]) -> Schema:
     """The whole document, for a service with these namespaces."""
-    named = {"ns": _namespace(namespaces), "room": verbs.RoomName, "device": verbs.DeviceId, "sid": str}
+    named = {
+        "ns": _namespace(namespaces), "room": verbs.RoomName, "device": verbs.DeviceId, "name": verbs.AccountName,
+        "sid": str,
+    }  # fmt: skip
     paths: Schema = {}
     for operation in OPERATIONS:
         in_path = [_parameter("path", name, _schema(named[name])) for name in operation.in_path]

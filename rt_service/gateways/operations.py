@@ -80,7 +80,10 @@ class Operation:
     @property
     def errors(self) -> list[type[RtError]]:
         """Every error that it may answer."""
-        by_path = {"ns": (*VERBS, NotFound), "room": (InvalidRoom,), "device": (*VERBS, NotFound), "sid": ()}
+        by_path = {
+            "ns": (*VERBS, NotFound), "room": (InvalidRoom,), "device": (*VERBS, NotFound),
+            "name": (NotFound,), "sid": (),
+        }  # fmt: skip
         found = [*EVERYWHERE, *(BODY if self.body is not None else ()), *self.raises]
         for name in self.in_path:
             found += by_path[name]
@@ -145,6 +148,22 @@ OPERATIONS = (
         headers=types.Patching, body=dict[str, Any], media=(MERGE_PATCH, JSON),
         examples={"warmer": {"c": 24}},
         answer_headers={"ETag": "the twin's new version"},
+    ),
+    Operation(
+        "register_account", "POST", "/api/v1/accounts", "Accounts", "Register an account",
+        {201: _json(types.Account)}, (*VERBS, NotFound, Conflict, *RATE), query=types.Nothing, body=types.NewAccount,
+        examples={"a user": {"name": "alice", "password": "correct horse"}},
+    ),
+    Operation(
+        "log_in", "POST", "/api/v1/tokens", "Accounts", "Log in: a token for a name and a password",
+        {200: _json(types.LoggedIn)}, (Unauthorized, NotFound, *RATE), query=types.Nothing, body=types.LoggingIn,
+        examples={"a user": {"name": "alice", "password": "correct horse"}},
+    ),
+    Operation(
+        "change_password", "POST", "/api/v1/accounts/{name}/password", "Accounts",
+        "Change a password, which ends what is open with the old one",
+        {200: _json(types.Account)}, (*VERBS, Conflict, *RATE), query=types.Nothing, body=types.NewPassword,
+        examples={"one's own": {"password": "correct horse", "new": "battery staple"}},
     ),
     Operation(
         "dead_letters", "GET", "/api/v1/dead-letters", "Service", "What devices sent that meant nothing, newest first",

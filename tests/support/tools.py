@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 E2E = Path(__file__).resolve().parent.parent / "e2e"
+ELSEWHERE = os.pathsep.join(["/usr/sbin", "/usr/local/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
 HELP = {
     "mosquitto": "apt install mosquitto",
     "mosquitto_pub": "apt install mosquitto-clients",
+    "postgres": "apt install postgresql",
+    "initdb": "apt install postgresql",
     "node": "install Node 20 or later",
     "chromium": "apt install chromium",
 }
@@ -20,7 +23,7 @@ HELP = {
 
 def need(program: str) -> str:
     """Where `program` is, or the test ends here."""
-    found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+    found = shutil.which(program) or shutil.which(program, path=ELSEWHERE)
     if found is None:
         _missing(f"{program} is not installed: {HELP.get(program, '')}")
     return str(found)

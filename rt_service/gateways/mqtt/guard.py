@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from rt_service.auth.policy import Policy
 from rt_service.core import names
-from rt_service.core.errors import RtError
+from rt_service.core.errors import RtError, TooManyRequests, Unavailable
 from rt_service.core.model import Identity, Who, known_as
 from rt_service.gateways.mqtt.broker import Refused
 from rt_service.mqtt.patterns import covers
@@ -60,6 +60,8 @@ class TokenGuard(OpenGuard):
         try:
             secret = (password or b"").decode()
             who = self._by_secret(username or client_id, secret) or self._policy.identify({"token": secret})
+        except (TooManyRequests, Unavailable):
+            raise Refused(Reason.SERVER_UNAVAILABLE) from None  # its secret may be right: it comes again
         except (RtError, UnicodeDecodeError):
             raise Refused(Reason.BAD_CREDENTIALS) from None
         if who.identity.kind == "device" and client_id != who.identity.id and not client_id.startswith("auto-"):
