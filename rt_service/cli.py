@@ -200,7 +200,7 @@ def grpc_gateway(
 @app.command("check-config")
 def check_config(config: ConfigFile = None, set: Set = None) -> None:
     """Print every setting as it is in effect, secrets masked."""
-    from rt_service.service import check
+    from rt_service.choices import check
 
     effective = settings.load(config, overrides=assignments(set))
     check(effective)
