@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rt_service import __version__, data, log, remote, replay, runtime, settings
+from rt_service import data, log, remote, replay, runtime, settings, tokens
 from rt_service.core.errors import RtError
 from rt_service.mqtt.routes import SERVICE_TOPICS, Incoming, Routes, RoutesError, check_names, load
 from rt_service.mqtt.topics import is_topic, matches
 from rt_service.settings import Settings, SettingsError
+from rt_service.version import __version__
 
 HELP = """Rooms that Socket.IO clients and MQTT devices share.
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 routes_app = typer.Typer(help="What MQTT topics become.")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file instead of config/default.toml")]
+DataDir = Annotated[str | None, typer.Option(help="folder for what is kept on disk (var)")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="any setting; repeatable")]
 
 
@@ -78,7 +80,10 @@ def serve(
     mqtt_url: Annotated[str | None, typer.Option(help="an outside broker; then no embedded one is run")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="port for gRPC (off); 0: a free one")] = None,
     engine: Annotated[str | None, typer.Option(help="where publications are kept (memory)")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="folder for what is kept on disk (var)")] = None,
+    data_dir: DataDir = None,
+    open_to_all: Annotated[
+        bool, typer.Option("--open-to-all", help="listen where others reach it, and let them in without tokens")
+    ] = False,
     app: Annotated[str | None, typer.Option(help="MODULE:FUNCTION of your own, called with the service")] = None,
     config: ConfigFile = None,
     simulate: Annotated[int | None, typer.Option(help="simulated devices to start along")] = None,
@@ -96,6 +101,7 @@ def serve(
         "engine.url": engine,
         "server.data_dir": data_dir,
         "server.app": app,
+        "auth.open_to_all": open_to_all or None,
         "simulate.devices": simulate,
     }
     overrides = {**_assignments(set), **{name: value for name, value in flags.items() if value is not None}}
@@ -131,6 +137,12 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
         service.stop()
 
 
+def _mode(effective: Settings) -> str:
+    if effective.auth.mode == "token":
+        return "token: everybody needs one (`token --sub NAME` makes one)"
+    return "open: no tokens, " + ("everybody may everything" if effective.auth.open_to_all else "this machine only")
+
+
 def _engine_line(effective: Settings) -> str:
     if effective.engine.url == "memory":
         return "memory (forgets at exit)"
@@ -156,7 +168,7 @@ def _print_banner(effective: Settings, http_url: str, mqtt_url: str, grpc: str, 
         ("MQTT", f"{mqtt_url} ({broker})" if mqtt_url else "off"),
         ("gRPC", grpc or "off"),
         ("engine", _engine_line(effective)),
-        ("mode", "open: no tokens, this machine only"),
+        ("mode", _mode(effective)),
         ("devices", f"{effective.simulate.devices} simulated" if effective.simulate.devices else "none simulated"),
         ("stop", "Ctrl-C"),
     ]
@@ -286,6 +298,7 @@ def simulate(
     raise typer.Exit(run(url, devices, quiet=False))
 
 
+app.command("token")(tokens.token)
 app.command("tail")(remote.tail)
 app.command("publish")(remote.publish)
 app.command("check-data")(data.check_data)

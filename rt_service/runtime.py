@@ -29,6 +29,11 @@ def patch() -> None:
     eventlet.monkey_patch()
 
 
+def patched() -> bool:
+    """Whether `patch` was called in this process."""
+    return bool(eventlet.patcher.is_monkey_patched("socket"))
+
+
 class SystemClock:
     """The clock of the core's ports."""
 

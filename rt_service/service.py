@@ -12,9 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from rt_service import log, runtime
+from flask import Blueprint, Flask
+
+from rt_service import keys, log, runtime
+from rt_service.admission import Admission
 from rt_service.api import Api, ApiBounds
-from rt_service.auth.policy import OpenPolicy
+from rt_service.auth.policy import OpenPolicy, Policy, Rule
+from rt_service.auth.revocations import Revocations
+from rt_service.auth.tokens import Expected, Key, Tokens
 from rt_service.bridge.bridge import Bridge
 from rt_service.bridge.link import address
 from rt_service.core import encoding
@@ -28,12 +33,12 @@ from rt_service.engines.memory import MemoryEngine
 from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
 from rt_service.gateways.devices_http import DevicesHttp
 from rt_service.gateways.grpc.child import GrpcChild
-from rt_service.gateways.http import create_app
+from rt_service.gateways.http import create_app, create_blueprint
 from rt_service.gateways.http_requests import Requests
 from rt_service.gateways.listener import Listener
 from rt_service.gateways.mqtt.broker import BrokerBounds
 from rt_service.gateways.mqtt.gateway import MqttGateway
-from rt_service.gateways.mqtt.guard import OpenGuard
+from rt_service.gateways.mqtt.guard import OpenGuard, TokenGuard
 from rt_service.gateways.mqtt.handshake import ConnectionBounds
 from rt_service.gateways.mqtt.keeper import StoreKeeper
 from rt_service.gateways.mqtt.session import Forgetful
@@ -43,6 +48,7 @@ from rt_service.gateways.origins import Origins
 from rt_service.gateways.polls import Polls
 from rt_service.gateways.rooms_http import RoomsHttp
 from rt_service.gateways.service_http import ServiceHttp
+from rt_service.gateways.sessions_http import SessionsHttp
 from rt_service.gateways.socketio.gateway import SocketIoGateway
 from rt_service.gateways.streams.gateway import Streams
 from rt_service.gateways.ws.gateway import Echo, WsGateway
@@ -64,8 +70,12 @@ BETWEEN_CLOSES_S = 0.02  # when stopping: slower than this only helps when there
 class Service:
     """One running rt-service."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError or RoutesError when the settings cannot be used."""
+    def __init__(self, settings: Settings, app: Flask | None = None) -> None:
+        """`app` is an application that is served along, with what it has of its own.
+
+        Raises:
+            SettingsError, RoutesError: the settings cannot be used.
+        """
         self.routes = check(settings)
         clock, metrics, limits = runtime.SystemClock(), Metrics(), settings.limits
         self.settings = settings
@@ -73,10 +83,13 @@ class Service:
         self.engine = _engine(settings, clock)
         self.hub = Hub(self.engine, clock, metrics, _hub_bounds(settings), node=secrets.token_hex(4))
         self.calls = Calls(runtime.Waiter, limits.calls_in_flight, limits.calls_per_session)
-        policy = OpenPolicy()
+        revocations = Revocations(self.engine, clock)
+        revocations.restore()
+        self.policy = policy = _policy(settings, clock, revocations)
+        self.admission = Admission(policy, self.hub, clock, revocations)
         self.api = Api(
             self.hub, policy, self.calls, clock, metrics, settings.server.namespaces, _api_bounds(settings),
-            Twins(self.engine, document_bytes=limits.message_bytes),
+            Twins(self.engine, document_bytes=limits.message_bytes), self.admission,
         )  # fmt: skip
         self.devices = Devices(self.hub, self.engine, clock, limits.device_silent_s)
         self.dead_letters = DeadLetters(
@@ -90,16 +103,20 @@ class Service:
         self.collector = GarbageCollector(lambda: metrics.publications.total + metrics.mqtt_messages.total)
         self.lag = runtime.LagMeter(lambda seconds: metrics.loop_lag_seconds.observe("", seconds))
         origins = Origins(settings.server.cors_allowed_origins, metrics)
-        self.app = create_app(self.api, origins, settings.server.namespaces)
+        about = (self.api, origins, settings.server.namespaces)
+        ours = create_app(*about) if app is None else create_blueprint(*about)
+        self.app: Flask = ours if isinstance(ours, Flask) else app  # type: ignore[assignment]
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
         self.polls = Polls(self.hub, metrics)
         requests = Requests(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
         eio = self.socketio.socketio.server.eio
         self.streams = Streams(self.hub, self.api, metrics, eio.loop, limits.waiting_bytes, origins.headers)
         register(
-            self.app, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
-            ServiceHttp(metrics, self.dead_letters, self._checks()),
+            ours, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
+            ServiceHttp(requests, metrics, self.dead_letters, self._checks()), SessionsHttp(requests, self.admission),
         )  # fmt: skip
+        if isinstance(ours, Blueprint):
+            self.app.register_blueprint(ours)
         self.ws = WsGateway(
             self.hub, self.api, metrics, settings.server.namespaces, eio.loop, eio.heartbeats, limits.waiting_bytes,
             limits.join_first_s,
@@ -133,7 +150,8 @@ class Service:
             mqtt.connect_s,
             mqtt.waiting_bytes,
         )
-        guard = OpenGuard(self.routes.out_filters)
+        in_open_mode = self.settings.auth.mode == "open"
+        guard = OpenGuard(self.routes.out_filters) if in_open_mode else TokenGuard(self.routes, self.policy, None)
         forgets = isinstance(self.engine, MemoryEngine)
         keeper = Forgetful() if forgets else StoreKeeper(self.engine, clock)
         gateway = MqttGateway(
@@ -141,6 +159,7 @@ class Service:
         )
         if isinstance(keeper, StoreKeeper):
             keeper.restore(gateway.broker)
+        self.admission.lines.append(gateway)
         return gateway
 
     def _bridge(self, clock: Clock) -> Bridge:
@@ -206,6 +225,7 @@ class Service:
     def _sweep_presence(self) -> None:
         self.hub.sweep()
         self.devices.sweep()
+        self.admission.sweep()
 
     def write_ready_file(self, path: Path) -> None:
         """Say where everything is, now that it accepts; the file appears whole. Raises SettingsError."""
@@ -287,6 +307,11 @@ def check(settings: Settings) -> routes.Routes:
             raise SettingsError(f"{name}: there is no namespace {unknown[0]}; there are {there_are}")
     if settings.bridge.url:
         address(settings.bridge)
+        if settings.auth.mode == "token" and not settings.bridge.trusted:
+            raise SettingsError(
+                "bridge.trusted: in token mode the outside broker has to check who publishes what; set it once its ACL "
+                "does (`mosquitto-config` writes one)"
+            )
     return routes.load(config_dir() / settings.routes.file)
 
 
@@ -307,10 +332,35 @@ def _url(scheme: str, sock: socket.socket) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
+def _policy(settings: Settings, clock: Clock, revocations: Revocations) -> Policy:
+    """Raises SettingsError when a key cannot be used."""
+    auth = settings.auth
+    if auth.mode == "open":
+        return OpenPolicy()
+    rules = [Rule(*(tuple(getattr(rule, name)) for name in Rule._fields)) for rule in auth.rules]
+    expected = Expected(auth.audience, auth.issuer, auth.leeway_s)
+    return Tokens(token_keys(settings, clock), expected, rules, revocations.revoked)
+
+
+def token_keys(settings: Settings, clock: Clock) -> Callable[[], list[Key]]:
+    """What answers the keys that tokens are checked with. Raises SettingsError when one cannot be used."""
+    auth = settings.auth
+    try:
+        given = {id: keys.Given(k.algorithm, k.secret.get_secret_value(), k.file) for id, k in auth.keys.items()}
+        fixed = keys.from_settings(given)
+        if not auth.jwks_file:
+            found = fixed or [keys.local(settings.server.data_dir)]
+            return lambda: found
+        jwks = keys.Jwks(Path(auth.jwks_file), clock)
+        return lambda: [*fixed, *jwks.current()]
+    except keys.CannotUse as error:
+        raise SettingsError(str(error)) from None
+
+
 def _check_loopback(settings: Settings) -> None:
     hosts = {"server": settings.server.host, "mqtt": settings.mqtt.host, "grpc": settings.grpc.host}
     for section, host in hosts.items():
-        check_loopback(section, host)
+        check_loopback(settings, section, host)
 
 
 def _engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
@@ -355,4 +405,7 @@ def _hub_bounds(settings: Settings) -> HubBounds:
 
 def _api_bounds(settings: Settings) -> ApiBounds:
     limits = settings.limits
-    return ApiBounds(limits.message_bytes, limits.publishes_per_s, limits.publish_burst, limits.call_timeout_max_s)
+    return ApiBounds(
+        limits.message_bytes, limits.publishes_per_s, limits.publish_burst, limits.call_timeout_max_s,
+        limits.joins_per_s, limits.join_burst, limits.new_rooms_per_s, limits.new_room_burst,
+    )  # fmt: skip

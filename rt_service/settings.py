@@ -42,6 +42,48 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class AuthKey(Section):
+    """What tokens are checked with: a `secret` or `file` for HS256, a `file` with a PEM key for the others."""
+
+    algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"]
+    secret: SecretStr = SecretStr("")
+    file: str = ""
+
+
+class AuthRule(Section):
+    """What those of a role may in the rooms of a namespace without being granted it."""
+
+    namespaces: list[Namespace]
+    roles: list[Literal["user", "device", "service"]]
+    rooms: list[str] = ["*"]
+    verbs: list[str]
+
+
+_TALK = ["join", "publish", "history", "presence", "rooms", "send", "call"]
+_LOOK = ["join", "history", "presence", "rooms", "twin"]
+RULES = [
+    AuthRule(namespaces=["/chat", "/game"], roles=["user"], verbs=_TALK),
+    AuthRule(namespaces=["/iot"], roles=["user"], rooms=["*", "device:*"], verbs=_LOOK),
+    AuthRule(namespaces=["/iot"], roles=["device"], verbs=["rooms"]),
+    AuthRule(namespaces=["/chat", "/game", "/iot"], roles=["service"], rooms=["*", "user:*", "device:*"], verbs=["*"]),
+]
+
+
+class Auth(Section):
+    mode: Literal["open", "token"] = Field("open", description="open: nobody needs a token, on this machine only")
+    open_to_all: bool = Field(False, description="open mode may listen on addresses that others reach (--open-to-all)")
+    keys: dict[str, AuthKey] = Field(
+        {}, description="by kid, what tokens are checked with; with none, and no jwks_file, data_dir/token.key is made"
+    )
+    jwks_file: str = Field("", description="a JWKS file with more keys, read again when it changes")
+    audience: str = Field("", description="what `aud` of a token has to be; empty: anything")
+    issuer: str = Field("", description="what `iss` of a token has to be; empty: anything")
+    leeway_s: Annotated[float, Field(ge=0, le=300)] = Field(5.0, description="by how much clocks may differ")
+    rules: list[AuthRule] = Field(
+        RULES, description="what a token without grants may; what no rule allows is forbidden"
+    )
+
+
 class Server(Section):
     host: str = Field("127.0.0.1", description="address to listen on for HTTP and Socket.IO")
     port: Port = Field(5000, description="port for HTTP and Socket.IO; 0 takes a free one")
@@ -96,6 +138,10 @@ class Limits(Section):
     wire_bytes: Positive = Field(1_048_576, description="size of one message on the wire; past it the connection ends")
     publishes_per_s: Seconds = Field(200.0, description="publications per second of one session, on average")
     publish_burst: Positive = Field(400, description="publications of one session at once")
+    joins_per_s: Seconds = Field(50.0, description="joins per second of one identity, on average")
+    join_burst: Positive = Field(200, description="joins of one identity at once")
+    new_rooms_per_s: Seconds = Field(10.0, description="rooms that one identity makes per second, on average")
+    new_room_burst: Positive = Field(100, description="rooms that one identity makes at once")
     rooms_per_session: Positive = Field(100, description="rooms one session may be in")
     sessions_per_identity: Positive = Field(50, description="open sessions of one identity")
     waiting_bytes: Positive = Field(1_048_576, description="bytes that may wait for one slow session")
@@ -151,10 +197,19 @@ class Grpc(Section):
 
 
 class Bridge(Section):
-    url: str = Field("", description="an outside broker, mqtt://host:1883; then no embedded one is run")
+    url: str = Field(
+        "", description="an outside broker, mqtt://host:1883 or mqtts://host:8883; then no embedded one is run"
+    )
     client_id: str = Field("rt-service", min_length=1, max_length=64, description="client id at that broker")
+    trusted: bool = Field(
+        False,
+        description="that broker lets a device use its own topics only; needed in token mode, see mosquitto-config",
+    )
     username: str = Field("", description="user name at that broker")
     password: SecretStr = Field(SecretStr(""), description="password at that broker")
+    ca_file: str = Field("", description="mqtts: the CA that signed that broker's certificate; empty: the system's")
+    cert_file: str = Field("", description="mqtts: our certificate for that broker, if it wants one")
+    key_file: str = Field("", description="mqtts: the private key of that certificate")
     protocol: Literal["3.1.1", "5"] = Field("5", description="MQTT version spoken with that broker")
     keepalive_s: Annotated[int, Field(gt=0, le=65_535)] = Field(30, description="MQTT keepalive")
     session_expiry_s: Positive = Field(86_400, description="seconds that broker keeps our session while we are away")
@@ -184,6 +239,7 @@ class Simulate(Section):
 
 class Settings(Section):
     server: Server = Server()
+    auth: Auth = Auth()
     socketio: SocketIo = SocketIo()
     engine: EngineSection = EngineSection()
     history: History = History()
@@ -203,12 +259,12 @@ def names() -> Iterator[tuple[str, str, Any]]:
             yield section, key, info
 
 
-def check_loopback(section: str, host: str) -> None:
-    """Raises SettingsError for an address that others can reach, as long as there are no tokens."""
-    if host not in LOOPBACK:
+def check_loopback(settings: Settings, section: str, host: str) -> None:
+    """Raises SettingsError for an address that others can reach, where no tokens are needed and nobody wants that."""
+    if host not in LOOPBACK and settings.auth.mode == "open" and not settings.auth.open_to_all:
         raise SettingsError(
             f"{section}.host: {host} can be reached by others, and without tokens everybody may everything; "
-            f"use one of {', '.join(LOOPBACK)}"
+            f"use one of {', '.join(LOOPBACK)}, or tokens (auth.mode=token); --open-to-all opens it anyway"
         )
 
 

@@ -95,6 +95,10 @@ class TwinUpdate(Struct):
     version: int | None = None
 
 
+class Refresh(Struct):
+    token: Any
+
+
 class Ping(Struct):
     pass
 

@@ -117,7 +117,7 @@ class Hub:
         fresh = room not in session.rooms
         membership = self.rooms.enter(session, room)
         if fresh and not self._absences.returned(Place(session.namespace, room, session.identity)):
-            self.arrive(session.namespace, room, session.identity, session.info, "join")
+            self.arrive(session.namespace, room, session.identity, session.who.info, "join")
         return membership
 
     def watch(self, session: Session, room: str) -> None:
@@ -239,6 +239,10 @@ class Hub:
         return len(sessions)
 
     # -- looking
+
+    def exists(self, namespace: str, room: str) -> bool:
+        """Whether somebody is in a room, or it has a history."""
+        return self.rooms.get(namespace, room) is not None or self._engine.known(namespace, room)
 
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         return self._engine.read(namespace, room, since, limit, reverse)

@@ -70,6 +70,9 @@ class Engine(Protocol):
     def open(self, namespace: str, room: str) -> None:
         """Somebody enters: the room has a position from now on, as long as somebody is in it."""
 
+    def known(self, namespace: str, room: str) -> bool:
+        """Whether the room has a position already."""
+
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         """Up to `limit` kept publications after `since` (`reverse`: before it, newest first).
 

@@ -21,6 +21,7 @@ class DevicesHttp:
         self._devices = devices
 
     def devices(self) -> Response:
+        self._requests.operator("look")
         return json({"devices": self._devices.known()})
 
     def twin(self, device: str) -> Response:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from flask import Flask, Response, current_app, request, send_from_directory
+from flask import Blueprint, Flask, Response, current_app, request, send_from_directory
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from rt_service.api import Api
@@ -16,6 +17,7 @@ from rt_service.gateways.openapi import document
 from rt_service.gateways.operations import JSON
 from rt_service.gateways.origins import Origins
 
+S = TypeVar("S", Flask, Blueprint)
 WEB = Path(__file__).resolve().parent.parent / "web"
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'"
 
@@ -23,8 +25,19 @@ _BY_STATUS = {error.http_status: error for error in reversed(ERRORS.values())}  
 
 
 def create_app(api: Api, origins: Origins, namespaces: Sequence[str]) -> Flask:
+    """An application of our own: its errors are JSON whatever is asked for."""
     app = Flask("rt_service", static_folder=None)
     app.url_map.merge_slashes = False  # nothing is redirected
+    app.add_url_rule("/", "index", lambda: _page("index.html"))
+    return _equip(app, api, origins, namespaces)
+
+
+def create_blueprint(api: Api, origins: Origins, namespaces: Sequence[str]) -> Blueprint:
+    """The same for somebody else's application, whose own pages and errors stay as they are."""
+    return _equip(Blueprint("rt_service", "rt_service"), api, origins, namespaces)
+
+
+def _equip(app: S, api: Api, origins: Origins, namespaces: Sequence[str]) -> S:
     _serve_pages(app, encoding.dumps(document(namespaces)))
 
     @app.before_request
@@ -55,8 +68,7 @@ def create_app(api: Api, origins: Origins, namespaces: Sequence[str]) -> Flask:
     return app
 
 
-def _serve_pages(app: Flask, openapi: bytes) -> None:
-    app.add_url_rule("/", "index", lambda: _page("index.html"))
+def _serve_pages(app: Flask | Blueprint, openapi: bytes) -> None:
     app.add_url_rule("/docs", "docs", lambda: _page("docs.html", f"{POLICY}; img-src 'self' data:"))
     app.add_url_rule("/web/<path:name>", "asset", _page)
     app.add_url_rule("/openapi.json", "openapi", lambda: tagged(Response(openapi, content_type=JSON)))

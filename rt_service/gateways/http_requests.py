@@ -11,13 +11,13 @@ from flask import Response, request
 
 from rt_service import runtime
 from rt_service.api import Api
-from rt_service.auth.policy import Policy
+from rt_service.auth.policy import Policy, allow
 from rt_service.core.errors import ERRORS, BadRequest, InvalidData, Timeout, TooLarge
 from rt_service.core.limits import Buckets
-from rt_service.core.model import Identity
+from rt_service.core.model import Identity, Who
 from rt_service.core.ports import Clock
 from rt_service.core.session import Session
-from rt_service.gateways import asked
+from rt_service.gateways import asked, credentials
 from rt_service.gateways.engineio import http
 from rt_service.gateways.engineio.request import BrokenBody
 from rt_service.gateways.operations import JSON, MERGE_PATCH
@@ -58,9 +58,15 @@ class Requests:
         """Whoever asks, in a namespace; not a session that others see. Raises RtError."""
         namespace = f"/{ns}"
         self._api.check_namespace(namespace)
-        who = self._policy.identify({"user": request.args["user"]} if "user" in request.args else {})
+        who = self._policy.identify(credentials.of_request(request.environ))
         bucket = self._rates.of(_sender(who.identity), self._clock.monotonic())
-        return Session("http", namespace, who.identity, _NOWHERE, bucket)
+        return Session("http", namespace, who, _NOWHERE, bucket)
+
+    def operator(self, verb: str) -> Who:
+        """Whoever asks, if it may do `verb`, one of those of who runs the service. Raises RtError."""
+        who = self._policy.identify(credentials.of_request(request.environ))
+        allow(self._policy, who, verb, "", None, None)
+        return who
 
     def object(self) -> dict[str, Any]:
         """The body, a JSON object. Raises RtError."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from rt_service import verbs
+from rt_service.auth.policy import ROLES
 from rt_service.core import names
 from rt_service.core.errors import ERRORS
 from rt_service.core.model import KINDS
@@ -68,6 +69,16 @@ class LettersQuery(Struct):
 
 class Nothing(Struct):
     pass
+
+
+class Revocation(Struct):
+    of: Annotated[
+        str,
+        Meta(
+            description="an identity, for every token that it was given until now, or one token: `token:<its jti>`",
+            extra_json_schema={"pattern": f"^({'|'.join((*KINDS, 'token'))}):{names.NAME}$"},
+        ),
+    ]
 
 
 # -- in headers
@@ -219,3 +230,20 @@ class Alive(Struct):
 class Ready(Struct):
     ok: bool
     checks: Annotated[dict[str, str], Meta(description="`ok`, or what is wrong")]
+
+
+class Session(Struct):
+    sid: str
+    kind: Kind
+    id: str
+    role: Annotated[str, Meta(extra_json_schema={"enum": list(ROLES)})]
+    namespace: Annotated[str | None, Meta(description="null over MQTT, where there is none")]
+    rooms: list[str]
+
+
+class Sessions(Struct):
+    sessions: list[Session]
+
+
+class Revoked(Struct):
+    ended: Annotated[int, Meta(description="how many sessions that ended")]

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from rt_service import __version__, verbs
+from rt_service import verbs
 from rt_service.core.errors import RtError
 from rt_service.gateways import http_types as types
 from rt_service.gateways.operations import JSON, OPERATIONS, Operation
+from rt_service.version import __version__
 
 Schema = dict[str, Any]
 _REF = "#/components/schemas/{name}"
@@ -24,7 +25,7 @@ _DESCRIPTION = (
 
 def document(namespaces: Sequence[str]) -> Schema:
     """The whole document, for a service with these namespaces."""
-    named = {"ns": _namespace(namespaces), "room": verbs.RoomName, "device": verbs.DeviceId}
+    named = {"ns": _namespace(namespaces), "room": verbs.RoomName, "device": verbs.DeviceId, "sid": str}
     paths: Schema = {}
     for operation in OPERATIONS:
         in_path = [_parameter("path", name, _schema(named[name])) for name in operation.in_path]

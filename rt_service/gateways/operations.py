@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from flask import Flask
+from flask import Blueprint, Flask
 from msgspec import Meta, Struct
 
 from rt_service import verbs
@@ -80,7 +80,7 @@ class Operation:
     @property
     def errors(self) -> list[type[RtError]]:
         """Every error that it may answer."""
-        by_path = {"ns": (*VERBS, NotFound), "room": (InvalidRoom,), "device": (*VERBS, NotFound)}
+        by_path = {"ns": (*VERBS, NotFound), "room": (InvalidRoom,), "device": (*VERBS, NotFound), "sid": ()}
         found = [*EVERYWHERE, *(BODY if self.body is not None else ()), *self.raises]
         for name in self.in_path:
             found += by_path[name]
@@ -131,7 +131,7 @@ OPERATIONS = (
     ),
     Operation(
         "devices", "GET", "/api/v1/devices", "Users and devices", "Every device that is known",
-        {200: _json(types.Devices)}, query=types.Nothing,
+        {200: _json(types.Devices)}, VERBS,
     ),
     Operation(
         "twin", "GET", "/api/v1/devices/{device}/twin", "Users and devices", "What a device should be, and is",
@@ -148,7 +148,19 @@ OPERATIONS = (
     ),
     Operation(
         "dead_letters", "GET", "/api/v1/dead-letters", "Service", "What devices sent that meant nothing, newest first",
-        {200: _json(types.Letters)}, query=types.LettersQuery,
+        {200: _json(types.Letters)}, VERBS, query=types.LettersQuery,
+    ),
+    Operation(
+        "sessions", "GET", "/api/v1/sessions", "Service", "Everybody who is in", {200: _json(types.Sessions)}, VERBS,
+    ),
+    Operation(
+        "kick", "DELETE", "/api/v1/sessions/{sid}", "Service", "End a session; its client may come again",
+        {204: NOTHING}, (*VERBS, NotFound),
+    ),
+    Operation(
+        "revoke", "POST", "/api/v1/revocations", "Service", "Take tokens back, and end what they opened",
+        {200: _json(types.Revoked)}, VERBS, body=types.Revocation,
+        examples={"a user": {"of": "user:alice"}, "a token": {"of": "token:5f2c"}},
     ),
     Operation("livez", "GET", "/livez", "Service", "Whether it runs", {200: _json(types.Alive)}, query=types.Nothing),
     Operation(
@@ -156,13 +168,12 @@ OPERATIONS = (
         {200: _json(types.Ready), 503: _json(types.Ready)}, query=types.Nothing,
     ),
     Operation(
-        "metrics", "GET", "/metrics", "Service", "Metrics for Prometheus", {200: {"text/plain": str}},
-        query=types.Nothing,
+        "metrics", "GET", "/metrics", "Service", "Metrics for Prometheus", {200: {"text/plain": str}}, VERBS,
     ),
 )  # fmt: skip
 
 
-def register(app: Flask, *hosts: object) -> None:
+def register(app: Flask | Blueprint, *hosts: object) -> None:
     """Route every operation to the method of its id, which one of `hosts` has."""
     for operation in OPERATIONS:
         (view,) = (getattr(host, operation.id) for host in hosts if hasattr(host, operation.id))

@@ -68,7 +68,7 @@ class Polls:
     def open(self, session: Session, room: str) -> Iterator[Poll]:
         """Notice what is published from now on. Whoever waits is nobody whom the others see."""
         poll = Poll(self._wire)
-        waiting = Session("poll", session.namespace, session.identity, poll, session.publishes)
+        waiting = Session("poll", session.namespace, session.who, poll, session.publishes)
         self._hub.watch(waiting, room)
         self._open.add(poll)
         self._metrics.polls.inc()

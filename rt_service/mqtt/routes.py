@@ -158,6 +158,16 @@ class Routes:
         found = self._topics_of(publication.namespace, publication.room, publication.event)
         return [Outgoing(t, route, publication) for route, t in found if publication.class_ in route.classes]
 
+    def room_of(self, filter: str) -> tuple[str, str] | None:
+        """The namespace and the room that everything is about which a filter on topics out matches, if it is one."""
+        for route, pattern in self._out["publication"]:
+            names = pattern.names_of(filter)
+            if names is not None and {*Pattern(route.namespace).placeholders, *Pattern(route.room).placeholders} <= {
+                *names
+            }:
+                return Pattern(route.namespace).write(names), Pattern(route.room).write(names)
+        return None
+
     def sends(self, device: str, publication: Publication) -> list[Outgoing]:
         """What something sent to one device becomes."""
         names = {"id": device, "event": publication.event}

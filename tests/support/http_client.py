@@ -31,7 +31,9 @@ def with_bytes(value: Any) -> Any:
 class Stream:
     """One room, read in a thread until `close`. `publications` and `others` are what came, `since` how far it got."""
 
-    def __init__(self, way: str, url: str, user: str, since: str | None = None) -> None:
+    def __init__(
+        self, way: str, url: str, user: str, since: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         self.publications: list[dict[str, Any]] = []
         self.others: list[tuple[str, Any]] = []
         self.ids: list[str] = []
@@ -50,7 +52,11 @@ class Stream:
             read: Callable[[], None] = self._read_polls
         else:
             self.reply = requests.get(
-                url + "/stream", params, headers={"Accept": ACCEPT[way]}, stream=True, timeout=(10, 30)
+                url + "/stream",
+                params,
+                headers={"Accept": ACCEPT[way], **(headers or {})},
+                stream=True,
+                timeout=(10, 30),
             )
             refuse(self.reply)
             self.since = self.reply.headers["Stream-Position"]

@@ -32,15 +32,17 @@ def _with_bytes(value: Any) -> Any:
 class WsClient(Verbs):
     """One namespace of one connection. Leaving a `with` block closes it."""
 
-    def __init__(self, url: str, namespace: str = "/chat", user: str | None = None) -> None:
+    def __init__(
+        self, url: str, namespace: str = "/chat", user: str | None = None, query: dict[str, str] | None = None
+    ) -> None:
         self.namespace = namespace
         self.on_call: Callable[[dict[str, Any]], Any] | None = None
         self.pushes: list[dict[str, Any]] = []
         self.closed: tuple[int, str] | None = None
         self._answers: dict[int, dict[str, Any]] = {}
         self._refs = itertools.count(1)
-        query = f"?{urlencode({'user': user})}" if user else ""
-        self._context = connect(url.replace("http", "ws", 1) + "/ws" + query, max_size=None)
+        said = urlencode((query or {}) | ({"user": user} if user else {}))
+        self._context = connect(f"{url.replace('http', 'ws', 1)}/ws?{said}", max_size=None)
         self.socket = self._context.__enter__()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

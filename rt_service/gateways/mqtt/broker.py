@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rt_service import log
 from rt_service.core.errors import RtError
-from rt_service.core.model import Identity
+from rt_service.core.model import Who
 from rt_service.core.ports import Clock
 from rt_service.gateways.mqtt.message import Delivery, Message
 from rt_service.gateways.mqtt.retained import Retained
@@ -44,7 +44,7 @@ Taken = Callable[[bool | RtError], None]
 class Sink(Protocol):
     """Where messages that clients publish go besides other clients: the rooms."""
 
-    def __call__(self, message: Message, identity: Identity, done: Taken) -> None:
+    def __call__(self, message: Message, who: Who, done: Taken) -> None:
         """`done` is told whether it was for a room, where it is kept by then."""
 
 
@@ -62,14 +62,14 @@ class Broker:
 
     # -- sessions
 
-    def open(self, client_id: str, identity: Identity, clean_start: bool) -> tuple[MqttSession, bool]:
+    def open(self, client_id: str, who: Who, clean_start: bool) -> tuple[MqttSession, bool]:
         """The client's session and whether it was there before [MQTT-3.1.2-4], [MQTT-3.1.2-5].
 
         Raises:
             Refused: there are as many sessions as there may be, or the session is somebody else's.
         """
         session = self.sessions.get(client_id)
-        if session is not None and session.identity != identity:
+        if session is not None and session.who.identity != who.identity:
             raise Refused(Reason.NOT_AUTHORIZED)
         if session is not None and session.connection is not None:
             session.connection.end(Reason.SESSION_TAKEN_OVER)  # [MQTT-3.1.4-3]; its will is sent
@@ -80,11 +80,12 @@ class Broker:
             self.end(session)
             session = None
         if session is not None:
+            session.who = who
             session.ends_at = session.will_at = None  # a delayed will is not sent [MQTT-3.1.3-9]
             return session, True
         if len(self.sessions) >= self.bounds.sessions:
             raise Refused(Reason.QUOTA_EXCEEDED)
-        session = self.sessions[client_id] = MqttSession(client_id, identity, self._keeper, self.bounds.queued)
+        session = self.sessions[client_id] = MqttSession(client_id, who, self._keeper, self.bounds.queued)
         return session, False
 
     def detach(self, session: MqttSession, *, will_delay_s: float) -> None:
@@ -109,7 +110,7 @@ class Broker:
         will, session.will, session.will_at = session.will, None, None
         if will is not None:
             self._keeper.session(session)
-            self.publish(will, session.identity, self._will_sent)
+            self.publish(will, session.who, self._will_sent)
 
     def _will_sent(self, outcome: bool | RtError) -> None:
         if isinstance(outcome, RtError):  # nobody is there to send it again
@@ -166,7 +167,7 @@ class Broker:
 
     # -- messages
 
-    def publish(self, message: Message, identity: Identity, done: Taken) -> None:
+    def publish(self, message: Message, who: Who, done: Taken) -> None:
         """Take what a client published, into its room and then to other clients; `done` once it may be acknowledged."""
 
         def taken(routed: bool | RtError) -> None:
@@ -179,7 +180,7 @@ class Broker:
             found = self.deliver(message, self.subscriptions.match(message.topic)) or routed
             self._keeper.kept(lambda error: done(error or found))
 
-        self._sink(message, identity, taken)
+        self._sink(message, who, taken)
 
     def deliver(self, message: Message, entries: list[Entry]) -> bool:
         """Hand a message to the subscriptions it is for; whether there were any."""

@@ -6,7 +6,7 @@ from zlib import crc32
 
 from rt_service import runtime
 from rt_service.core.errors import RtError
-from rt_service.core.model import Token
+from rt_service.core.model import Token, Who
 from rt_service.core.ports import Clock
 from rt_service.gateways.mqtt.acks import Acks
 from rt_service.gateways.mqtt.broker import Broker, Refused, Taken
@@ -84,8 +84,14 @@ class Connection:
         return self._terms.version if self._terms else V5
 
     @property
-    def _client_id(self) -> str | None:
+    def client_id(self) -> str | None:
+        """Whose it is, once it has said so."""
         return self._terms.session.client_id if self._terms else None
+
+    @property
+    def who(self) -> Who | None:
+        """Who that is."""
+        return self._terms.session.who if self._terms else None
 
     # -- its life
 
@@ -169,7 +175,7 @@ class Connection:
 
     def _refuse(self, reason: str, **about: object) -> None:
         self._metrics.mqtt_refused.labels(reason).inc()
-        self._broker.log.info("mqtt_refused", client_id=self._client_id, reason=reason, **about)
+        self._broker.log.info("mqtt_refused", client_id=self.client_id, reason=reason, **about)
 
     # -- CONNECT
 
@@ -224,7 +230,7 @@ class Connection:
     def _publish(self, topic: str, packet: Publish, taken: Taken) -> bool:
         """Whether the client may."""
         session = self._session
-        if not self._guard.publish(session.identity, topic):
+        if not self._guard.publish(session.who, topic):
             self._refuse("not_authorized", topic=topic)
             return False
         message = Message.at(
@@ -234,7 +240,7 @@ class Connection:
         if packet.qos:  # packet ids are used again, so only what is marked as sent before is looked up
             check = f"{crc32(packet.payload, crc32(topic.encode())):x}"
             message.token = Token(f"mqtt:{session.client_id}:{packet.packet_id}", check, packet.dup)
-        self._broker.publish(message, session.identity, taken)
+        self._broker.publish(message, session.who, taken)
         return True
 
     def _unavailable(self, error: RtError) -> None:
@@ -294,7 +300,7 @@ class Connection:
             raise ProtocolViolation(Reason.TOPIC_FILTER_INVALID, "the topic filter is not valid")
         if subscription.no_local and filter.startswith(SHARE_PREFIX):
             raise ProtocolViolation(Reason.PROTOCOL_ERROR, "No Local on a shared subscription")  # [MQTT-3.8.3-4]
-        if not self._guard.subscribe(self._session.identity, filter):
+        if not self._guard.subscribe(self._session.who, filter):
             self._refuse("not_authorized", filter=filter)
             return Reason.NOT_AUTHORIZED
         try:

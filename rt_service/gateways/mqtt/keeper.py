@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import msgpack
 
 from rt_service.core.errors import RtError
-from rt_service.core.model import Identity
+from rt_service.core.model import Identity, known_as
 from rt_service.core.ports import Clock, Store
 from rt_service.gateways.mqtt.message import Delivery, Message
 from rt_service.gateways.mqtt.session import MqttSession
@@ -40,7 +40,7 @@ class StoreKeeper:
             return
         ends_ms = None if session.ends_at is None else self._unix_ms(session.ends_at)
         will = None if session.will is None else self._packed(session.will)
-        self._put(SESSIONS, session.client_id, [*session.identity, session.expiry_s, ends_ms, will])
+        self._put(SESSIONS, session.client_id, [*session.who.identity, session.expiry_s, ends_ms, will])
 
     def ended(self, session: MqttSession) -> None:
         if not session.kept:
@@ -93,7 +93,7 @@ class StoreKeeper:
             broker.retained.put(self._message(msgpack.decode(value)))
         for client_id, value in self._store.load(SESSIONS):
             kind, id, expiry_s, ends_ms, will = msgpack.decode(value)
-            session = MqttSession(client_id, Identity(kind, id), self, broker.bounds.queued)
+            session = MqttSession(client_id, known_as(Identity(kind, id)), self, broker.bounds.queued)
             session.expiry_s, session.kept = expiry_s, True
             self._set_end(session, ends_ms, None if will is None else self._message(will))
             broker.sessions[client_id] = session

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Protocol
 
 from rt_service.core.errors import RtError
-from rt_service.core.model import Identity
+from rt_service.core.model import Who
 from rt_service.gateways.mqtt.message import Delivery, Message
 from rt_service.mqtt.packets import Subscription
 from rt_service.mqtt.wire import Reason
@@ -97,9 +97,9 @@ class MqttSession:
     """`in_flight` holds what was sent and is not acknowledged, oldest first; `queue` what waits behind it; `retained`
     what a new subscription is still to be sent, found as it is sent."""
 
-    def __init__(self, client_id: str, identity: Identity, keeper: Keeper, bound: int) -> None:
+    def __init__(self, client_id: str, who: Who, keeper: Keeper, bound: int) -> None:
         self.client_id = client_id
-        self.identity = identity
+        self.who = who
         self.connection: Wire | None = None
         self.subscriptions: dict[str, tuple[Subscription, int | None]] = {}
         self.in_flight: dict[int, Delivery] = {}

@@ -26,7 +26,6 @@ class JsonTransport:
     """How one session, a namespace of a connection, is spoken to."""
 
     __slots__ = ("_asked", "_closing", "_gateway", "_numbers", "connection", "namespace", "outbox")
-    answers_calls = True
 
     def __init__(self, gateway: WsGateway, connection: JsonConnection, namespace: str) -> None:
         self._gateway = gateway
@@ -36,6 +35,10 @@ class JsonTransport:
         self._closing = False
         self._asked: dict[str, Answered] = {}
         self._numbers = 0
+
+    @property
+    def answers_calls(self) -> bool:
+        return self.connection.answers_calls
 
     @property
     def wire(self) -> JsonWire:
@@ -77,6 +80,7 @@ class JsonConnection(PlainConnection):
     def __init__(self, host: WsGateway, credentials: dict[str, Any]) -> None:
         super().__init__(host)
         self.credentials = credentials
+        self.answers_calls = credentials.get("calls") != "no"
         self.sessions: dict[str, Session] = {}
 
 
