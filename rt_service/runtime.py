@@ -236,6 +236,15 @@ def listen(host: str, port: int, backlog: int) -> socket.socket:
     return listener
 
 
+def stop_listening(listener: socket.socket) -> None:
+    """Close a listening socket; whoever waits in its `accept` gets an OSError.
+
+    eventlet would go on waiting for its number otherwise, which the system gives to the next socket that is opened.
+    """
+    eventlet.hubs.notify_opened(listener.fileno())  # says that whoever waits for this number waits for another socket
+    listener.close()
+
+
 class HttpServer:
     """Speaks HTTP on accepted sockets. Tracebacks stay here; eventlet's access log is off."""
 

@@ -33,9 +33,9 @@ class Listener:
 
     def stop(self) -> None:
         """Accept no more; connections that are open stay."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        listener, self._socket = self._socket, None
+        if listener is not None:
+            runtime.stop_listening(listener)
 
     def _accept(self, listener: socket.socket) -> None:
         while self._socket is listener:

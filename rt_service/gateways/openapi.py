@@ -39,7 +39,8 @@ def document(namespaces: Sequence[str]) -> Schema:
         "servers": [{"url": "/"}],
         "tags": [{"name": name} for name in dict.fromkeys(operation.tag for operation in OPERATIONS)],
         "paths": paths,
-        "components": {"schemas": _components()},
+        "security": [{}, {"token": []}],  # with none where the service is open
+        "components": {"schemas": _components(), "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }
 
 

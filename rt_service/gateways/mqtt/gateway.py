@@ -64,9 +64,9 @@ class MqttGateway:
         runtime.spawn(self._accept, listener)
 
     def stop_listening(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            runtime.stop_listening(listener)
 
     def stop(self) -> None:
         """Tell every client that the server shuts down, and close. Wills are sent: the devices are out of reach."""
