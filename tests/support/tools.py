@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,8 @@ HELP = {
     "mosquitto_pub": "apt install mosquitto-clients",
     "node": "install Node 20 or later",
     "chromium": "apt install chromium",
+    "mcs": "apt install mono-mcs mono-devel",
+    "mono": "apt install mono-devel",
 }
 
 
@@ -23,6 +26,14 @@ def need(program: str) -> str:
     if found is None:
         _missing(f"{program} is not installed: {HELP.get(program, '')}")
     return str(found)
+
+
+def find(pattern: str, package: str) -> Path:
+    """The file that a system package brings, or the test ends here."""
+    found = sorted(glob.glob(pattern))
+    if not found:
+        _missing(f"there is no {pattern}: apt install {package}")
+    return Path(found[-1])
 
 
 def need_node_packages() -> str:

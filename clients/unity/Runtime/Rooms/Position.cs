@@ -1,0 +1,51 @@
+using System;
+
+namespace RtService
+{
+    /// <summary>
+    /// A place in a room's history. Everything that is needed to catch up is the last one that was seen. A new epoch means
+    /// that the history started again.
+    /// </summary>
+    public struct Position : IEquatable<Position>
+    {
+        public Position(string epoch, long offset)
+        {
+            Epoch = epoch;
+            Offset = offset;
+        }
+
+        public string Epoch { get; private set; }
+
+        public long Offset { get; private set; }
+
+        public bool Equals(Position other)
+        {
+            return Epoch == other.Epoch && Offset == other.Offset;
+        }
+
+        public override bool Equals(object other)
+        {
+            return other is Position && Equals((Position)other);
+        }
+
+        public override int GetHashCode()
+        {
+            return (Epoch == null ? 0 : Epoch.GetHashCode()) ^ Offset.GetHashCode();
+        }
+
+        public override string ToString()
+        {
+            return Epoch + ":" + Offset;
+        }
+
+        internal JsonValue ToJson()
+        {
+            return new JsonObject { { "epoch", Epoch }, { "offset", Offset } };
+        }
+
+        internal static Position From(JsonValue value)
+        {
+            return new Position(value["epoch"].AsString(""), value["offset"].AsLong());
+        }
+    }
+}
