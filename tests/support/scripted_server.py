@@ -19,8 +19,11 @@ class ScriptedServer:
     def __init__(self, script: str) -> None:
         self._script = SCRIPTS[script]
         self._connections = 0
+        self._over = threading.Event()
         self.heard: list[str] = []
-        self._server = serve(self._serve, "127.0.0.1", 0, max_size=None, compression=None, ping_interval=None)
+        self._server = serve(
+            self._serve, "127.0.0.1", 0, max_size=None, compression=None, ping_interval=None, close_timeout=1
+        )
         self.url = f"http://127.0.0.1:{self._server.socket.getsockname()[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -28,12 +31,13 @@ class ScriptedServer:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._over.set()
         self._server.shutdown()
 
     def _serve(self, connection: ServerConnection) -> None:
         number, self._connections = self._connections, self._connections + 1
         try:
-            self._script(Talk(connection, self.heard), number)
+            self._script(Talk(connection, self.heard, self._over), number)
         except ConnectionClosed:
             pass  # the client left, as it may
 
@@ -41,9 +45,10 @@ class ScriptedServer:
 class Talk:
     """One connection, as a script has it."""
 
-    def __init__(self, connection: ServerConnection, heard: list[str]) -> None:
+    def __init__(self, connection: ServerConnection, heard: list[str], over: threading.Event) -> None:
         self._connection = connection
         self._heard = heard
+        self._over = over
 
     def hello(self, interval_ms: int = 25000, timeout_ms: int = 20000) -> None:
         self.say(HELLO % (interval_ms, timeout_ms))
@@ -56,6 +61,10 @@ class Talk:
         assert isinstance(text, str)
         self._heard.append(text)
         return text
+
+    def say_nothing(self) -> None:
+        """Neither say nor hear anything until the test is over."""
+        self._over.wait()
 
     def let_in(self) -> None:
         """Greet, and answer the CONNECT of /chat."""
@@ -155,7 +164,7 @@ def never_reads(talk: Talk, number: int) -> None:
     if number:
         good(talk, number)
     talk.let_in()
-    threading.Event().wait(60)
+    talk.say_nothing()
 
 
 def floods(talk: Talk, number: int) -> None:
@@ -176,9 +185,53 @@ def floods(talk: Talk, number: int) -> None:
         talk.say("42/chat," + json.dumps(["say", publication]))
 
 
+def joins_only(talk: Talk, number: int) -> None:
+    """It answers `join`, and nothing else."""
+    talk.let_in()
+    while True:
+        text = talk.hear()
+        if '["join"' in text:
+            talk.say("43/chat," + text[len("42/chat,") : text.index("[")] + json.dumps([JOINED]))
+
+
+def joins_then_never_reads(talk: Talk, number: int) -> None:
+    talk.let_in()
+    text = talk.hear()
+    talk.say("43/chat," + text[len("42/chat,") : text.index("[")] + json.dumps([JOINED]))
+    talk.say_nothing()
+
+
+JOINED = {"ok": True, "epoch": "e", "offset": 1, "recovered": True, "publications": [], "latest": [], "members": []}
+
+
+def pushes_while_joining(talk: Talk, number: int) -> None:
+    """The first `join` is refused for a moment; what is pushed before the second is answered stands in no order."""
+
+    def publication(offset: int) -> dict[str, Any]:
+        about = {"room": "lobby", "event": "say", "from": {"kind": "user", "id": "a"}, "id": f"i{offset}", "at": 0}
+        return {**about, "data": offset, "offset": offset}
+
+    def number_of(text: str) -> str:
+        return text[len("42/chat,") : text.index("[")]
+
+    talk.let_in()
+    refusal = {"ok": False, "error": {"code": "unavailable", "message": "a moment", "retry_after_ms": 1}}
+    talk.say(f"43/chat,{number_of(talk.hear())}{json.dumps([refusal])}")
+    again = talk.hear()
+    for offset in (4, 5):
+        talk.say("42/chat," + json.dumps(["say", publication(offset)]))
+    answer = {**JOINED, "offset": 5, "publications": [publication(offset) for offset in (2, 3, 4)]}
+    talk.say(f"43/chat,{number_of(again)}{json.dumps([answer])}")
+    talk.say("42/chat," + json.dumps(["say", publication(6)]))
+    while True:
+        talk.hear()
+
+
 SCRIPTS: dict[str, Callable[[Talk, int], None]] = {
     one.__name__: one
     for one in (
-        good, mute, nonsense, harmless, refused_for_a_while, expires, never_answers, never_reads, floods,
+        good, mute, nonsense, harmless, refused_for_a_while, expires, never_answers, never_reads, floods, joins_only,
+        joins_then_never_reads,
+        pushes_while_joining,
     )
 }  # fmt: skip

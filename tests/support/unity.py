@@ -12,12 +12,15 @@ from typing import Any
 
 from tests.support.mqtt_client import MqttClient
 from tests.support.proxy import Proxy
-from tests.support.scripted_server import ScriptedServer
+from tests.support.scripted_server import NONSENSE, ScriptedServer
 from tests.support.service import ROOT, Service
+from tests.support.socketio_client import SocketIoClient
 from tests.support.tools import find, need
+from tests.support.waiting import eventually
 
 PACKAGE = ROOT / "clients" / "unity"
 TESTS = ROOT / "tests" / "unity"
+PAGE = ROOT / "docs" / "unity.md"
 NUNIT = "/usr/lib/cli/nunit.framework-*/nunit.framework.dll"
 LANGUAGE = "-langversion:7.2"  # mcs has no 7.3; what compiles as 7.2 does as 7.3
 TEST_S = 90.0
@@ -37,22 +40,25 @@ def names() -> list[str]:
     ]
 
 
-def compile_(output: Path, files: list[Path], *references: Path, define: str = "") -> Path:
+def compile_(output: Path, files: list[Path], *references: Path, options: tuple[str, ...] = ()) -> Path:
     """A library, or a program where the name ends so. Warnings are errors."""
     kind = "exe" if output.suffix == ".exe" else "library"
-    options = [
-        LANGUAGE,
-        "-debug",
-        "-warn:4",
-        "-warnaserror",
-        f"-target:{kind}",
-        f"-out:{output}",
-        f"-define:{define or '_'}",
-    ]
-    command = [need("mcs"), *options, *(f"-r:{one}" for one in references), *map(str, files)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    strict = [LANGUAGE, "-debug", "-warn:4", "-warnaserror", *options]
+    command = [need("mcs"), *strict, f"-target:{kind}", f"-out:{output}", *(f"-r:{one}" for one in references)]
+    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return output
+
+
+def scripts_of_the_page(folder: Path) -> list[Path]:
+    """The scripts of docs/unity.md, each in a file as its reader would have it."""
+    blocks = re.findall(r"```csharp\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    files = []
+    for block in blocks:
+        (name,) = re.findall(r"public class (\w+)", block)
+        files.append(folder / f"{name}.cs")
+        files[-1].write_text(block)
+    return files
 
 
 class Build:
@@ -62,11 +68,21 @@ class Build:
         self.folder = folder
         nunit = folder / "nunit.framework.dll"
         nunit.write_bytes(find(NUNIT, "libnunit-cil-dev").read_bytes())
-        self.engine = compile_(folder / "UnityEngine.dll", sources(TESTS / "stub" / "UnityEngine"))
-        self.runtime = compile_(folder / "RtService.dll", sources(PACKAGE / "Runtime"), self.engine)
+        stub = TESTS / "stub"
+        engine = compile_(folder / "UnityEngine.dll", sources(stub / "UnityEngine"))
+        ui = compile_(folder / "UnityEngine.UI.dll", sources(stub / "UnityEngine.UI"), engine)
+        editor = compile_(folder / "UnityEditor.dll", sources(stub / "UnityEditor"))
+        documented = (f"-doc:{folder / 'RtService.xml'}",)  # a public name without a word is an error then
+        runtime = compile_(folder / "RtService.dll", sources(PACKAGE / "Runtime"), engine, options=documented)
+        samples = compile_(folder / "RtService.Samples.dll", sources(PACKAGE / "Samples~"), engine, ui, runtime)
+        inside = compile_(folder / "RtService.Editor.dll", sources(PACKAGE / "Editor"), engine, editor, runtime)
         own = [path for path in sources(TESTS) if "stub" not in path.parts]
-        tests = own + sources(PACKAGE / "Tests")
-        self.tests = compile_(folder / "RtService.Tests.exe", tests, self.engine, self.runtime, nunit)
+        tests = own + sources(PACKAGE / "Tests") + scripts_of_the_page(folder)
+        libraries = (engine, ui, editor, runtime, samples, inside, nunit)
+        self.tests = compile_(folder / "RtService.Tests.exe", tests, *libraries)
+        compile_(
+            folder / "WebGl.dll", sources(PACKAGE / "Runtime"), engine, options=(*documented, "-define:UNITY_WEBGL")
+        )
 
     def run(self, test: str, shared: Service) -> None:
         """Raises AssertionError with what the test said, unless it said last that it passed."""
@@ -136,6 +152,21 @@ class Host:
         self._own = self._ends.enter_context(Service(*options))
         return self._own.http
 
+    def ask_metric(self, what: str) -> float:
+        """Of one code: "name code"."""
+        name, code = what.split()
+        return self.own.metric(name, code=code)
+
+    def ask_own(self, _: None) -> str:
+        return self.own.http
+
+    def ask_simulated(self, _: None) -> str:
+        """A service of this test alone with simulated devices, of which pump-1 answers."""
+        self._own = self._ends.enter_context(Service("--simulate", "3"))
+        with SocketIoClient(self.own.http, "/iot") as page:
+            eventually(lambda: page.ask("call", {"to": "device:pump-1", "method": "set", "data": {"c": 20}})["ok"])
+        return self._own.http
+
     def ask_stop(self, _: None) -> int:
         return self.own.stop()
 
@@ -161,6 +192,10 @@ class Host:
     def ask_scripted(self, script: str) -> str:
         self._scripted = self._ends.enter_context(ScriptedServer(script))
         return self._scripted.url
+
+    def ask_nonsense(self, _: None) -> int:
+        """How many kinds of it there are."""
+        return len(NONSENSE)
 
     def ask_heard(self, _: None) -> list[str]:
         """The texts that the scripted server got."""

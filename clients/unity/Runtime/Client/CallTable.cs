@@ -15,10 +15,13 @@ namespace RtService
             From = new Identity(value["from"]);
         }
 
+        /// <summary>The id of the call, for the log.</summary>
         public string Id { get; private set; }
 
+        /// <summary>What is asked for.</summary>
         public string Method { get; private set; }
 
+        /// <summary>What it is asked with.</summary>
         public JsonValue Data { get; private set; }
 
         /// <summary>Who asks.</summary>

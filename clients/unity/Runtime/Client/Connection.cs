@@ -17,17 +17,16 @@ namespace RtService
         private readonly PacketReader _reader = new PacketReader();
         private readonly PacketWriter _writer = new PacketWriter();
         private readonly List<byte[]> _parts = new List<byte[]>();
-        private readonly int _inboundBytes;
         private Packet _partial;
         private long _partBytes;
         private long _patienceMs = OpeningMs;
         private long _silentMs;
+        private bool _heard;
         private long _maxPayload = long.MaxValue;
 
         public Connection(ITransport transport, string url, int inboundBytes, int outboundBytes)
         {
             _transport = transport;
-            _inboundBytes = inboundBytes;
             var options = new TransportOptions
             {
                 InboundBytes = inboundBytes, OutboundBytes = outboundBytes, Ping = PingType.ToString(), Pong = "3"
@@ -53,7 +52,7 @@ namespace RtService
             Frame frame;
             while (Ended == null && _transport.TryReceive(out frame))
             {
-                _silentMs = 0;
+                _heard = true;
                 try
                 {
                     if (Take(frame, ref packet)) return true;
@@ -67,10 +66,11 @@ namespace RtService
             return false;
         }
 
-        /// <summary>Count time without a sign of life. Call it when everything was read.</summary>
+        /// <summary>So much time went by since the last call. Call it when everything was read.</summary>
         public void Wait(long ms)
         {
-            _silentMs += ms;
+            _silentMs = _heard ? 0 : _silentMs + ms;
+            _heard = false;
             if (_silentMs > _patienceMs && Ended == null) Break("silent", "nothing came for " + _silentMs + " ms");
         }
 
@@ -126,7 +126,7 @@ namespace RtService
             if (_partial.Parts == 0) throw new MalformedPacketException("there is a binary part that belongs to nothing");
             _parts.Add(bytes);
             _partBytes += bytes.Length + TransportOptions.FrameBytes;
-            if (_partBytes > _inboundBytes) Break("inbound_full", "the parts of one packet are more than " + _inboundBytes + " bytes");
+            if (_partBytes > TransportOptions.MessageBytes) Break("inbound_full", "the parts of a packet are too large together");
             if (_parts.Count < _partial.Parts || Ended != null) return false;
             packet = _partial;
             _partial = default(Packet);

@@ -9,7 +9,11 @@ namespace RtService
     {
         /// <summary>Not asked to connect, or there is no namespace to connect to.</summary>
         Closed,
+
+        /// <summary>The WebSocket is being made.</summary>
         Connecting,
+
+        /// <summary>There is a connection; each namespace says for itself whether it is connected.</summary>
         Open,
 
         /// <summary>It broke; there is a pause before the next try.</summary>
@@ -34,7 +38,6 @@ namespace RtService
     {
         private const int SteadyMs = 5000; // a connection that lasted so long was a good one
 
-        private readonly string _url;
         private readonly int _thread = Environment.CurrentManagedThreadId;
         private readonly Dictionary<string, RtNamespace> _namespaces = new Dictionary<string, RtNamespace>();
         private readonly Backoff _backoff;
@@ -50,7 +53,7 @@ namespace RtService
         /// <exception cref="ArgumentException">It is no address of http, https, ws or wss.</exception>
         public RtClient(string url, RtOptions options = null)
         {
-            _url = SocketUrl(url);
+            Url = SocketUrl(url);
             Options = options ?? new RtOptions();
             Schedule = new Schedule();
             Counters = new RtCounters();
@@ -67,6 +70,10 @@ namespace RtService
         /// <summary>What was refused, and nobody else was told. Without anybody here it is logged as a warning.</summary>
         public event Action<RtException> Failed { add { _failed.Add(value); } remove { _failed.Remove(value); } }
 
+        /// <summary>The address of its WebSocket.</summary>
+        public string Url { get; private set; }
+
+        /// <summary>What happened to it so far.</summary>
         public RtCounters Counters { get; private set; }
 
         /// <summary>How far it is.</summary>
@@ -244,7 +251,7 @@ namespace RtService
             Become(ConnectionState.Connecting);
             _openedMs = Schedule.NowMs;
             RetryAfterMs = null;
-            _connection = new Connection(Options.Transport(), _url, Options.InboundBytes, Options.OutboundBytes);
+            _connection = new Connection(Options.Transport(), Url, Options.InboundBytes, Options.OutboundBytes);
         }
 
         private bool HasWanted()

@@ -8,7 +8,7 @@ namespace RtService
     /// <summary>What the client does in each frame.</summary>
     public sealed partial class RtClient
     {
-        private const long MissedMostMs = 1000; // a frame that took longer, while a scene loaded, says nothing about the network
+        private const long MissedMostMs = 100; // a frame that took longer, while a scene loaded, says nothing about the network
 
         private readonly Queue<Delivery> _deliveries = new Queue<Delivery>(); // of one answer to `join`
         private readonly List<Watched> _watched = new List<Watched>();

@@ -8,6 +8,7 @@ namespace RtService
     /// </summary>
     public sealed class RtException : Exception
     {
+        /// <summary>Thrown by a method that others call, it is what they are told.</summary>
         public RtException(string code, string message, long? retryAfterMs = null) : base(message)
         {
             Code = code;
@@ -28,6 +29,7 @@ namespace RtService
             get { return RetryAfterMs.HasValue || Code == "unavailable" || Code == "timeout"; }
         }
 
+        /// <summary>As <c>code: message</c>.</summary>
         public override string ToString()
         {
             return Code + ": " + Message;

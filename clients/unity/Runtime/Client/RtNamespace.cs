@@ -96,6 +96,7 @@ namespace RtService
             Request("send", request, done, answer => answer["delivered"].AsInt());
         }
 
+        /// <summary>As <see cref="Send"/>, to be awaited. Throws <see cref="RtException"/>.</summary>
         public Task<int> SendAsync(string to, string eventName, JsonValue data)
         {
             return Promise.Of<int>(done => Send(to, eventName, data, done));
@@ -108,6 +109,7 @@ namespace RtService
             Request("call", request, done, answer => answer["data"], timeoutMs + AnswerMs);
         }
 
+        /// <summary>As <see cref="Call"/>, to be awaited. Throws <see cref="RtException"/>.</summary>
         public Task<JsonValue> CallAsync(string to, string method, JsonValue data, int timeoutMs = 5000)
         {
             return Promise.Of<JsonValue>(done => Call(to, method, data, done, timeoutMs));
@@ -122,6 +124,7 @@ namespace RtService
             Request(verb, request, done, answer => answer, timeoutMs);
         }
 
+        /// <summary>As <see cref="Ask"/>, to be awaited. Throws <see cref="RtException"/>.</summary>
         public Task<JsonValue> AskAsync(string verb, JsonObject request = null, int timeoutMs = AnswerMs)
         {
             return Promise.Of<JsonValue>(done => Ask(verb, request, done, timeoutMs));

@@ -24,6 +24,7 @@ namespace RtService
             _values.Add(value);
         }
 
+        /// <summary>Walks through the elements.</summary>
         public List<JsonValue>.Enumerator GetEnumerator()
         {
             return _values.GetEnumerator();
@@ -39,6 +40,7 @@ namespace RtService
             return _values.GetEnumerator();
         }
 
+        /// <summary>As JSON.</summary>
         public override string ToString()
         {
             return ((JsonValue)this).ToString();

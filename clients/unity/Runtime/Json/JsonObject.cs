@@ -51,6 +51,7 @@ namespace RtService
             return _fields[index];
         }
 
+        /// <summary>Walks through the fields in their order.</summary>
         public List<KeyValuePair<string, JsonValue>>.Enumerator GetEnumerator()
         {
             return _fields.GetEnumerator();
@@ -66,6 +67,7 @@ namespace RtService
             return _fields.GetEnumerator();
         }
 
+        /// <summary>As JSON.</summary>
         public override string ToString()
         {
             return ((JsonValue)this).ToString();

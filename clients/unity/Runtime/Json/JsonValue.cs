@@ -5,14 +5,31 @@ namespace RtService
     /// <summary>What a <see cref="JsonValue"/> is. <c>Bytes</c> is binary, which Socket.IO carries beside the JSON.</summary>
     public enum JsonKind : byte
     {
+        /// <summary>null, or nothing there</summary>
         Null,
+
+        /// <summary>false</summary>
         False,
+
+        /// <summary>true</summary>
         True,
+
+        /// <summary>a whole number that fits into 64 bits</summary>
         Integer,
+
+        /// <summary>any other number</summary>
         Number,
+
+        /// <summary>text</summary>
         String,
+
+        /// <summary>binary</summary>
         Bytes,
+
+        /// <summary>an array</summary>
         Array,
+
+        /// <summary>an object</summary>
         Object
     }
 
@@ -156,21 +173,25 @@ namespace RtService
             return buffer.ToString();
         }
 
+        /// <summary>True or false.</summary>
         public static implicit operator JsonValue(bool value)
         {
             return new JsonValue(value ? JsonKind.True : JsonKind.False, 0, null);
         }
 
+        /// <summary>A whole number.</summary>
         public static implicit operator JsonValue(int value)
         {
             return new JsonValue(JsonKind.Integer, value, null);
         }
 
+        /// <summary>A whole number.</summary>
         public static implicit operator JsonValue(long value)
         {
             return new JsonValue(JsonKind.Integer, value, null);
         }
 
+        /// <summary>A number.</summary>
         public static implicit operator JsonValue(double value)
         {
             return new JsonValue(JsonKind.Number, BitConverter.DoubleToInt64Bits(value), null);
@@ -182,21 +203,25 @@ namespace RtService
             return new JsonValue(JsonKind.Number, BitConverter.DoubleToInt64Bits(value), Single);
         }
 
+        /// <summary>Text, or null.</summary>
         public static implicit operator JsonValue(string value)
         {
             return value == null ? Null : new JsonValue(JsonKind.String, 0, value);
         }
 
+        /// <summary>Binary, or null; it is not copied.</summary>
         public static implicit operator JsonValue(byte[] value)
         {
             return value == null ? Null : new JsonValue(JsonKind.Bytes, 0, value);
         }
 
+        /// <summary>An array, or null.</summary>
         public static implicit operator JsonValue(JsonArray value)
         {
             return value == null ? Null : new JsonValue(JsonKind.Array, 0, value);
         }
 
+        /// <summary>An object, or null.</summary>
         public static implicit operator JsonValue(JsonObject value)
         {
             return value == null ? Null : new JsonValue(JsonKind.Object, 0, value);
@@ -217,11 +242,13 @@ namespace RtService
             }
         }
 
+        /// <inheritdoc />
         public override bool Equals(object other)
         {
             return other is JsonValue && Equals((JsonValue)other);
         }
 
+        /// <inheritdoc />
         public override int GetHashCode()
         {
             if (IsNumber) return AsDouble().GetHashCode();

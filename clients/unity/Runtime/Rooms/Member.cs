@@ -11,8 +11,10 @@ namespace RtService
             Id = value["id"].AsString("");
         }
 
+        /// <summary><c>user</c>, <c>device</c> or <c>service</c>.</summary>
         public string Kind { get; private set; }
 
+        /// <summary>Its name among those of its kind.</summary>
         public string Id { get; private set; }
 
         /// <summary>As <c>Send</c> and <c>Call</c> take it: <c>user:alice</c>.</summary>
@@ -55,11 +57,13 @@ namespace RtService
             Member = new Member(value["member"]);
         }
 
+        /// <summary>In which room.</summary>
         public string Room { get; private set; }
 
         /// <summary><c>join</c> or <c>leave</c>; of devices also <c>online</c> or <c>offline</c>.</summary>
         public string Action { get; private set; }
 
+        /// <summary>Who.</summary>
         public Member Member { get; private set; }
     }
 }

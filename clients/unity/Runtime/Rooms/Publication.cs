@@ -23,13 +23,16 @@ namespace RtService
         /// <summary>The room; null if it was sent to this client alone.</summary>
         public string Room { get; private set; }
 
+        /// <summary>The name of its event.</summary>
         public string Event { get; private set; }
 
+        /// <summary>What is said.</summary>
         public JsonValue Data { get; private set; }
 
         /// <summary>Who said it.</summary>
         public Identity From { get; private set; }
 
+        /// <summary>Its id, by which a repetition is recognised.</summary>
         public string Id { get; private set; }
 
         /// <summary>Grows by one with each kept publication of the room; null if it is not kept in the history.</summary>
@@ -68,6 +71,7 @@ namespace RtService
     /// <summary>How to publish.</summary>
     public sealed class PublishOptions
     {
+        /// <summary>How long it is kept.</summary>
         public PublicationClass Class = PublicationClass.Kept;
 
         /// <summary>Of what it is the newest value. A <c>Latest</c> one without a key has its event name for one.</summary>
@@ -92,8 +96,10 @@ namespace RtService
         {
         }
 
+        /// <summary>The id that it has.</summary>
         public string Id { get; private set; }
 
+        /// <summary>Of which history its offset is.</summary>
         public string Epoch { get; private set; }
 
         /// <summary>Its offset; null if it is not kept in the history.</summary>
@@ -113,6 +119,7 @@ namespace RtService
         /// <summary>Where the room is now.</summary>
         public Position Position { get; private set; }
 
+        /// <summary>What was read, in the order that was asked for.</summary>
         public IReadOnlyList<Publication> Publications { get; private set; }
 
         /// <summary>Whether the limit cut it.</summary>

@@ -9,11 +9,17 @@ namespace RtService
     {
         /// <summary>There is no connection now; it is entered when there is.</summary>
         Away,
+
+        /// <summary>The service is asked to let this client in.</summary>
         Joining,
+
+        /// <summary>It is a member.</summary>
         In,
 
         /// <summary>The service said no, for good.</summary>
         Refused,
+
+        /// <summary>This side left.</summary>
         Left
     }
 
@@ -72,8 +78,10 @@ namespace RtService
         /// </summary>
         public event Action<RtException> Failed { add { _failed.Add(value); } remove { _failed.Remove(value); } }
 
+        /// <summary>Its name.</summary>
         public string Name { get; private set; }
 
+        /// <summary>How far this client is with it.</summary>
         public RoomState State { get; private set; }
 
         /// <summary>The last kept publication that was told; as <c>since</c>, where a later visit goes on.</summary>

@@ -26,14 +26,19 @@ namespace RtService
         private volatile bool _goodbye;
         private bool _isOver;
 
+        /// <inheritdoc />
         public TransportState State { get { return _state; } }
 
+        /// <inheritdoc />
         public TransportEnd End { get; private set; }
 
+        /// <inheritdoc />
         public string Detail { get; private set; }
 
+        /// <inheritdoc />
         public int WaitingBytes { get { return _outbound.Bytes; } }
 
+        /// <inheritdoc />
         public void Open(string url, TransportOptions options)
         {
             _options = options;
@@ -42,11 +47,13 @@ namespace RtService
             Task.Run(() => Run(new Uri(url)));
         }
 
+        /// <inheritdoc />
         public bool TryReceive(out Frame frame)
         {
             return _inbound.TryTake(out frame);
         }
 
+        /// <inheritdoc />
         public void Send(Frame frame)
         {
             if (_state == TransportState.Closed || _goodbye) return;
@@ -54,6 +61,7 @@ namespace RtService
             else Finish(TransportEnd.OutboundFull, "more than " + _options.OutboundBytes + " bytes wait to be sent");
         }
 
+        /// <inheritdoc />
         public void Close()
         {
             if (_state == TransportState.Connecting) Finish(TransportEnd.Here, "closed while it connected");
@@ -62,11 +70,13 @@ namespace RtService
             _sendable.Release();
         }
 
+        /// <inheritdoc />
         public void Abort()
         {
             Finish(TransportEnd.Here, "broken off");
         }
 
+        /// <inheritdoc />
         public void Dispose()
         {
             Abort();
@@ -114,7 +124,7 @@ namespace RtService
                     return;
                 }
                 length += got.Count;
-                if (length > _options.InboundBytes) Overflow();
+                if (length > TransportOptions.MessageBytes) Overflow("a message is larger than " + TransportOptions.MessageBytes + " bytes");
                 if (!got.EndOfMessage || _state == TransportState.Closed) continue;
                 Take(buffer, length, got.MessageType == WebSocketMessageType.Text);
                 length = 0;
@@ -127,12 +137,13 @@ namespace RtService
             var bytes = new byte[length];
             Buffer.BlockCopy(buffer, 0, bytes, 0, length);
             if (isText && _ping != null && Same(bytes, _ping)) Send(new Frame(_pong, true));
-            if (!_goodbye && !_inbound.TryAdd(new Frame(bytes, isText), _options.InboundBytes)) Overflow();
+            if (!_goodbye && !_inbound.TryAdd(new Frame(bytes, isText), _options.InboundBytes))
+                Overflow("more than " + _options.InboundBytes + " bytes wait to be received");
         }
 
-        private void Overflow()
+        private void Overflow(string detail)
         {
-            Finish(TransportEnd.InboundFull, "more than " + _options.InboundBytes + " bytes wait to be received");
+            Finish(TransportEnd.InboundFull, detail);
             _inbound.Clear(); // what comes after them is lost, so a client starts again from what it has handled
         }
 

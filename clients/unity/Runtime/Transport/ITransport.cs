@@ -11,6 +11,7 @@ namespace RtService
         /// <summary>Whether it is text, else binary.</summary>
         public bool IsText;
 
+        /// <summary>A message to be sent, or that came.</summary>
         public Frame(byte[] bytes, bool isText)
         {
             Bytes = bytes;
@@ -21,8 +22,13 @@ namespace RtService
     /// <summary>How far a transport is.</summary>
     public enum TransportState
     {
+        /// <summary>It is being made.</summary>
         Connecting,
+
+        /// <summary>Both ways are open.</summary>
         Open,
+
+        /// <summary>It is over, and says why.</summary>
         Closed
     }
 
@@ -53,6 +59,9 @@ namespace RtService
     {
         /// <summary>What a frame counts beside its bytes, so that many small ones are bounded too.</summary>
         public const int FrameBytes = 64;
+
+        /// <summary>How large one message may be; it may be alone larger than what may wait.</summary>
+        public const int MessageBytes = 64 * 1024 * 1024;
 
         /// <summary>How many bytes may wait to be received.</summary>
         public int InboundBytes = 16 * 1024 * 1024;

@@ -11,19 +11,25 @@ namespace RtService
     {
         private int _id;
 
+        /// <inheritdoc />
         public TransportState State { get { return (TransportState)RtWebSocketState(_id); } }
 
+        /// <inheritdoc />
         public TransportEnd End { get { return (TransportEnd)RtWebSocketEnd(_id); } }
 
+        /// <inheritdoc />
         public string Detail { get { return End == TransportEnd.None ? null : "closed with " + RtWebSocketCloseCode(_id); } }
 
+        /// <inheritdoc />
         public int WaitingBytes { get { return RtWebSocketWaiting(_id); } }
 
+        /// <inheritdoc />
         public void Open(string url, TransportOptions options)
         {
             _id = RtWebSocketOpen(url, options.InboundBytes, options.OutboundBytes, options.Ping ?? "", options.Pong ?? "");
         }
 
+        /// <inheritdoc />
         public bool TryReceive(out Frame frame)
         {
             frame = default(Frame);
@@ -35,21 +41,25 @@ namespace RtService
             return true;
         }
 
+        /// <inheritdoc />
         public void Send(Frame frame)
         {
             RtWebSocketSend(_id, frame.Bytes, frame.Bytes.Length, frame.IsText ? 1 : 0);
         }
 
+        /// <inheritdoc />
         public void Close()
         {
             RtWebSocketClose(_id);
         }
 
+        /// <inheritdoc />
         public void Abort()
         {
             RtWebSocketAbort(_id);
         }
 
+        /// <inheritdoc />
         public void Dispose()
         {
             RtWebSocketFree(_id);
@@ -77,7 +87,7 @@ namespace RtService
         private static extern int RtWebSocketNextIsText(int id);
 
         [DllImport("__Internal")]
-        private static extern void RtWebSocketTake(int id, byte[] bytes);
+        private static extern void RtWebSocketTake(int id, [Out] byte[] bytes);
 
         [DllImport("__Internal")]
         private static extern void RtWebSocketSend(int id, byte[] bytes, int length, int isText);

@@ -24,6 +24,7 @@ namespace RtService
         private ITransport _transport;
         private bool _suspended;
 
+        /// <summary>Makes one; <see cref="Connect"/> connects it.</summary>
         public WebSocketClient(string url, TransportOptions options = null)
         {
             _url = url;
@@ -35,15 +36,19 @@ namespace RtService
             MainThreadDispatcher.Add(this);
         }
 
+        /// <summary>It is open.</summary>
         public event Action<WebSocketClient> Opened { add { _opened.Add(value); } remove { _opened.Remove(value); } }
 
+        /// <summary>A text came.</summary>
         public event Action<string> TextReceived { add { _textReceived.Add(value); } remove { _textReceived.Remove(value); } }
 
+        /// <summary>A binary message came.</summary>
         public event Action<byte[]> BinaryReceived { add { _binaryReceived.Add(value); } remove { _binaryReceived.Remove(value); } }
 
         /// <summary>It is closed, or never opened, and why.</summary>
         public event Action<string> Closed { add { _closed.Add(value); } remove { _closed.Remove(value); } }
 
+        /// <summary>Whether it is open now.</summary>
         public bool IsOpen { get; private set; }
 
         /// <summary>Begin to connect; if it is connected nothing happens.</summary>
@@ -77,6 +82,7 @@ namespace RtService
             OnEnded("closed here");
         }
 
+        /// <summary>Close it, for good.</summary>
         public void Dispose()
         {
             Close();

@@ -102,6 +102,11 @@ namespace UnityEngine
         {
             return gameObject.GetComponent<T>();
         }
+
+        public T GetComponentInChildren<T>() where T : class
+        {
+            return gameObject.GetComponent<T>(); // there are no children here
+        }
     }
 
     public class Behaviour : Component
@@ -199,11 +204,6 @@ namespace UnityEngine
             foreach (var component in _components)
                 if (component is T) return component as T;
             return null;
-        }
-
-        public T GetComponentInChildren<T>() where T : class
-        {
-            return GetComponent<T>();
         }
 
         internal List<Component> Components { get { return _components; } }
