@@ -96,6 +96,15 @@ def mute(talk: Talk, number: int) -> None:
         talk.hear()
 
 
+def never_lets_in(talk: Talk, number: int) -> None:
+    """The first connection is greeted, and its CONNECT not answered."""
+    if number:
+        good(talk, number)
+    talk.hello()
+    while True:
+        talk.hear()
+
+
 NONSENSE: list[str | bytes] = [
     "42/chat,[", "42/chat,{}", "47[]", "0{", '451-/chat,["say",{"_placeholder":true,"num":3}]', b"alone",
     '42/chat,["say",NaN]', '42/chat,["say"' + "," + "[" * 5000, '4' + '5' * 30 + '-/chat,["a"]',
@@ -230,8 +239,7 @@ def pushes_while_joining(talk: Talk, number: int) -> None:
 SCRIPTS: dict[str, Callable[[Talk, int], None]] = {
     one.__name__: one
     for one in (
-        good, mute, nonsense, harmless, refused_for_a_while, expires, never_answers, never_reads, floods, joins_only,
-        joins_then_never_reads,
-        pushes_while_joining,
+        good, mute, never_lets_in, nonsense, harmless, refused_for_a_while, expires, never_answers, never_reads, floods,
+        joins_only, joins_then_never_reads, pushes_while_joining,
     )
 }  # fmt: skip

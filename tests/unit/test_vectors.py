@@ -87,13 +87,13 @@ def test_a_packet_is_written(vector: dict[str, Any]) -> None:
     assert written == frames.text(b"4" + vector["text"].encode()) + b"".join(parts)
 
 
-@each(PACKETS["malformed"] + PACKETS["refused_where_it_can_be"])
+@each(PACKETS["malformed"])
 def test_what_is_no_packet_is_refused(vector: dict[str, Any]) -> None:
     with pytest.raises(packets.Malformed):
         packets.parse(b"4" + vector["text"].encode(), MOST_ATTACHMENTS)
 
 
-@each(PACKETS["malformed_with_parts"])
-def test_parts_that_do_not_fit_are_refused(vector: dict[str, Any]) -> None:
+@each(PACKETS["malformed_with_parts"] + PACKETS["refused_where_it_can_be"])
+def test_a_packet_whose_parts_do_not_fit_is_refused(vector: dict[str, Any]) -> None:
     with pytest.raises(packets.Malformed):
         packet_of(vector)

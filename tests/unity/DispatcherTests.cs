@@ -138,6 +138,31 @@ namespace RtService.Tests
         }
 
         [Test]
+        public void AGoodbyeIsOneAndTheBackgroundIsNone()
+        {
+            var url = Host.Service().Replace("http", "ws") + "/ws?user=";
+            var join = new JsonObject { { "op", "join" }, { "ns", "/chat" }, { "ref", 1 }, { "room", "unity-goodbye" } }.ToString();
+            var told = new List<string>();
+            using (var stays = new WebSocketClient(url + "stays"))
+            using (var breaks = new WebSocketClient(url + "breaks"))
+            using (var leaves = new WebSocketClient(url + "leaves"))
+            {
+                stays.TextReceived += text => told.Add(JsonValue.Parse(text)["action"].AsString("joined") + JsonValue.Parse(text)["member"]["id"].AsString());
+                foreach (var socket in new[] { stays, breaks, leaves })
+                {
+                    var before = told.Count;
+                    socket.Connect();
+                    socket.Send(join);
+                    Stage.Until(() => told.Count > before);
+                }
+                breaks.Suspend();
+                leaves.Close();
+                Stage.Until(() => told.Contains("leaveleaves"));
+                Assert.That(told, Has.No.Member("leavebreaks")); // it may be back soon
+            }
+        }
+
+        [Test]
         public void WhatIsDueIsDoneInOrderOfTime()
         {
             var clock = 0L;

@@ -92,7 +92,7 @@ namespace RtService
             return Refusal("internal", error.GetType().Name + ": " + error.Message);
         }
 
-        private static JsonValue Refusal(string code, string message)
+        internal static JsonValue Refusal(string code, string message)
         {
             return new JsonObject { { "error", new JsonObject { { "code", code }, { "message", message } } } };
         }

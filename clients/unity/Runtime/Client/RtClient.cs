@@ -49,8 +49,12 @@ namespace RtService
         private bool _suspended;
         private long _openedMs;
 
-        /// <summary>Makes a client; <see cref="Connect"/> connects it. <paramref name="url"/> is the service's address.</summary>
+        /// <summary>
+        /// Makes a client; <see cref="Connect"/> connects it. <paramref name="url"/> is the service's address, with a path only
+        /// where Socket.IO is at another one than <c>/socket.io/</c>.
+        /// </summary>
         /// <exception cref="ArgumentException">It is no address of http, https, ws or wss.</exception>
+        /// <exception cref="InvalidOperationException">This is not the main thread.</exception>
         public RtClient(string url, RtOptions options = null)
         {
             Url = SocketUrl(url);
@@ -154,7 +158,7 @@ namespace RtService
                     if (one.IsConnected) connection.Send(PacketType.Disconnect, one.Name, Packet.NoId, JsonValue.Null);
                 connection.Close();
             }
-            foreach (var one in AllNamespaces()) one.OnLost("closed");
+            foreach (var one in AllNamespaces()) one.OnClosed();
             Become(ConnectionState.Closed);
         }
 
@@ -188,9 +192,17 @@ namespace RtService
 
         // -- for namespaces and rooms
 
+        /// <exception cref="RtException"><c>invalid_data</c> or <c>too_large</c>: it cannot be sent.</exception>
         internal void Send(PacketType type, string name, long id, JsonValue data)
         {
-            if (_connection != null) _connection.Send(type, name, id, data);
+            try
+            {
+                if (_connection != null) _connection.Send(type, name, id, data);
+            }
+            catch (JsonException error)
+            {
+                throw new RtException("invalid_data", error.Message);
+            }
         }
 
         /// <summary>Give the connection up; another one recovers.</summary>
@@ -240,7 +252,7 @@ namespace RtService
         internal void CheckThread()
         {
             if (Environment.CurrentManagedThreadId == _thread) return;
-            throw new InvalidOperationException("rt-service is used on the main thread only; MainThreadDispatcher.Post gets you there");
+            throw new InvalidOperationException(MainThreadDispatcher.WrongThread);
         }
 
         // -- the connection

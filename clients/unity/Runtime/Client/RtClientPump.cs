@@ -8,8 +8,6 @@ namespace RtService
     /// <summary>What the client does in each frame.</summary>
     public sealed partial class RtClient
     {
-        private const long MissedMostMs = 100; // a frame that took longer, while a scene loaded, says nothing about the network
-
         private readonly Queue<Delivery> _deliveries = new Queue<Delivery>(); // of one answer to `join`
         private readonly List<Watched> _watched = new List<Watched>();
         private long _lastPumpMs;
@@ -28,7 +26,7 @@ namespace RtService
             {
                 var until = Stopwatch.GetTimestamp() + (long)(budgetMs * Stopwatch.Frequency / 1000);
                 var now = Schedule.NowMs;
-                var elapsed = Math.Min(now - _lastPumpMs, MissedMostMs);
+                var elapsed = now - _lastPumpMs;
                 _lastPumpMs = now;
                 CheckWatched();
                 if (ReadAll(until) && _connection != null) _connection.Wait(elapsed);

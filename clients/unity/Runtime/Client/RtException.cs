@@ -42,12 +42,5 @@ namespace RtService
             var message = error["message"].AsString("no reason was given");
             return new RtException(error["code"].AsString("internal"), message, wait.IsNumber ? wait.AsLong() : (long?)null);
         }
-
-        /// <summary>Whatever was thrown, as what can be told.</summary>
-        internal static RtException From(Exception error)
-        {
-            if (error is JsonException) return new RtException("invalid_data", error.Message);
-            return error as RtException ?? new RtException("internal", error.GetType().Name + ": " + error.Message);
-        }
     }
 }

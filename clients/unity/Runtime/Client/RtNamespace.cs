@@ -157,10 +157,10 @@ namespace RtService
                 id = _acks.Add(answered, timeoutMs);
                 _client.Send(PacketType.Event, Name, id, new JsonArray { verb, request });
             }
-            catch (Exception error) when (error is RtException || error is JsonException)
+            catch (RtException error)
             {
-                if (id == Packet.NoId) answered(RtException.From(error), JsonValue.Null);
-                else _acks.Fail(id, RtException.From(error));
+                if (id == Packet.NoId) answered(error, JsonValue.Null);
+                else _acks.Fail(id, error);
             }
         }
 
@@ -200,12 +200,10 @@ namespace RtService
                 {
                     _client.Send(PacketType.Ack, Name, id, new JsonArray { answer });
                 }
-                catch (Exception error) when (error is RtException || error is JsonException)
+                catch (RtException error)
                 {
                     _client.HandlerThrew(error);
-                    var told = RtException.From(error);
-                    JsonValue refusal = new JsonObject { { "code", told.Code }, { "message", told.Message } };
-                    _client.Send(PacketType.Ack, Name, id, new JsonArray { new JsonObject { { "error", refusal } } });
+                    _client.Send(PacketType.Ack, Name, id, new JsonArray { CallTable.Refusal(error.Code, error.Message) });
                 }
             });
         }

@@ -103,6 +103,15 @@ namespace RtService
             if (lastWords != null) Refuse(lastWords);
         }
 
+        /// <summary>The application closed the client: nobody waits for it any more.</summary>
+        internal void OnClosed()
+        {
+            var closed = new RtException("unavailable", "the client was closed");
+            OnLost("closed");
+            SettleWaiting(closed);
+            foreach (var room in AllRooms()) room.SettleWaiting(closed);
+        }
+
         private void SendConnect(JsonObject credentials)
         {
             try
@@ -110,9 +119,9 @@ namespace RtService
                 _client.Send(PacketType.Connect, Name, Packet.NoId, credentials ?? new JsonObject());
                 WaitFor("the service");
             }
-            catch (Exception error) when (error is RtException || error is JsonException)
+            catch (RtException error)
             {
-                Refuse(RtException.From(error));
+                Refuse(error);
             }
         }
 

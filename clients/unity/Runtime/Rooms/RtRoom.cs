@@ -227,12 +227,9 @@ namespace RtService
             _since = new Position(position.Epoch, _since.HasValue && joined.Recovered ? _since.Value.Offset : position.Offset);
             State = RoomState.In;
             _backoff.Reset();
-            var attempt = _attempt;
-            var missed = Publication.All(answer["publications"]);
             _joined.Tell(joined);
             SettleWaiting(null);
-            if (attempt != _attempt) return; // the application may have left meanwhile
-            foreach (var publication in missed) _client.Deliver(this, publication);
+            foreach (var publication in Publication.All(answer["publications"])) _client.Deliver(this, publication);
             foreach (var publication in _held) _client.Deliver(this, publication);
             _held.Clear();
             _client.Deliver(this, null);
@@ -248,7 +245,7 @@ namespace RtService
             return why;
         }
 
-        private void SettleWaiting(RtException error)
+        internal void SettleWaiting(RtException error)
         {
             var waiting = _waiting.ToArray();
             _waiting.Clear();

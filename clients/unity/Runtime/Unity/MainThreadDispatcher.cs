@@ -35,6 +35,8 @@ namespace RtService
         /// <summary>How many milliseconds of a frame all of it may take, about.</summary>
         public static double BudgetMs = 4;
 
+        internal const string WrongThread = "rt-service is used on the main thread only; MainThreadDispatcher.Post gets you there";
+
         private static readonly Queue<Action> Posted = new Queue<Action>();
         private static readonly List<IPumped> Pumped = new List<IPumped>();
         private static MainThreadDispatcher _instance;
@@ -78,8 +80,10 @@ namespace RtService
             return Pumped.ToArray();
         }
 
+        /// <exception cref="InvalidOperationException">This is not the main thread.</exception>
         internal static void Add(IPumped pumped)
         {
+            if (_mainThread != 0 && !IsMainThread) throw new InvalidOperationException(WrongThread);
             Make();
             Pumped.Add(pumped);
         }
@@ -135,11 +139,6 @@ namespace RtService
                 if (paused) Guard(one.Suspend);
                 else Guard(one.Resume);
             }
-        }
-
-        private void OnApplicationQuit()
-        {
-            CloseAll();
         }
 
         private void OnDestroy()
