@@ -11,7 +11,7 @@ const [CONNECTING, OPEN, CLOSED] = [0, 1, 2];
 const [HERE, THERE, LOST, INBOUND_FULL, OUTBOUND_FULL] = [1, 2, 3, 4, 5];
 const MEMORY = 4 * 1024 * 1024;
 
-const service = new Service("--set", "socketio.ping_interval_s=0.1", "--set", "socketio.ping_timeout_s=0.3");
+const service = new Service("--set", "socketio.ping_interval_s=0.1", "--set", "socketio.ping_timeout_s=1");
 before(() => service.start());
 after(async () => assert.equal(await service.stop(), 0));
 

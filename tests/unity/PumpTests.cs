@@ -112,7 +112,7 @@ namespace RtService.Tests
         [Test]
         public void AClientWhoseGameHangsStaysConnectedAndHandlesEverythingAfterwards()
         {
-            var url = Host.OwnService("socketio.ping_interval_s=0.1", "socketio.ping_timeout_s=0.2");
+            var url = Host.OwnService("socketio.ping_interval_s=0.2", "socketio.ping_timeout_s=1");
             using (var alice = new Player(url, "alice", "hangs").Enters())
             {
                 var asked = alice.Namespace.AskAsync("ping", null, 1000);
