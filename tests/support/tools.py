@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import os
 import shutil
@@ -18,6 +19,8 @@ HELP = {
     "initdb": "apt install postgresql",
     "node": "install Node 20 or later",
     "chromium": "apt install chromium",
+    "mcs": "apt install mono-mcs mono-devel",
+    "mono": "apt install mono-devel",
 }
 
 
@@ -33,6 +36,14 @@ def need_package(name: str) -> None:
     """Go on if the Python package is there, one of requirements-dev.txt; else the test ends here."""
     if importlib.util.find_spec(name) is None:
         _missing(f"{name} is not installed: pip install -r requirements-dev.txt")
+
+
+def find(pattern: str, package: str) -> Path:
+    """The file that a system package brings, or the test ends here."""
+    found = sorted(glob.glob(pattern))
+    if not found:
+        _missing(f"there is no {pattern}: apt install {package}")
+    return Path(found[-1])
 
 
 def need_node_packages() -> str:
