@@ -17,6 +17,7 @@ from rt_service.core.ports import Clock
 from rt_service.core.stream import StreamBounds
 from rt_service.engines.memory import MemoryEngine
 from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
+from rt_service.gateways import front
 from rt_service.mqtt import routes
 from rt_service.settings import Settings, SettingsError, check_loopback, config_dir
 
@@ -38,6 +39,7 @@ def check(settings: Settings) -> routes.Routes:
         if unknown:
             there_are = ", ".join(settings.server.namespaces)
             raise SettingsError(f"{name}: there is no namespace {unknown[0]}; there are {there_are}")
+    front.check(settings)
     if settings.bridge.url:
         address(settings.bridge)
         if settings.auth.mode == "token" and not settings.bridge.trusted:

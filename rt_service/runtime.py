@@ -229,10 +229,15 @@ class Signals:
 
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:
-    """A listening socket; what it accepts inherits sending small packets at once. Raises OSError."""
+    """A listening socket. What it accepts inherits sending small packets at once, and that the system looks after a
+    minute of silence whether the other end still exists. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=backlog)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return listener
 
 
@@ -245,27 +250,35 @@ def stop_listening(listener: socket.socket) -> None:
     listener.close()
 
 
+def shed(listener: Any) -> None:
+    """Accept a connection that waits, without waiting for one, and close it. Raises OSError."""
+    listener.fd.accept()[0].close()
+
+
 class HttpServer:
     """Speaks HTTP on accepted sockets. Tracebacks stay here; eventlet's access log is off."""
 
-    def __init__(self, listener: socket.socket, app: Any, protocol: type, keepalive_s: float) -> None:
-        """`protocol` is a subclass of eventlet.wsgi.HttpProtocol."""
+    def __init__(self, listener: socket.socket, app: Any, protocol: Callable[..., Any], keepalive_s: float) -> None:
+        """`protocol` makes an eventlet.wsgi.HttpProtocol."""
         self._server = eventlet.wsgi.Server(
             listener, listener.getsockname(), app, protocol=protocol, log_output=False, debug=False,
             keepalive=keepalive_s,
         )  # fmt: skip
 
-    def serve(self, sock: socket.socket, address: Any) -> None:
-        """Serve one connection until it ends."""
-        self._server.process_request([address, sock, eventlet.wsgi.STATE_IDLE])
+    def serve(self, sock: Any, address: Any, over: list[Callable[[], object]]) -> None:
+        """Serve one connection until it ends. Where a request takes its socket, it takes what is in `over` too."""
+        self._server.process_request([address, sock, eventlet.wsgi.STATE_IDLE, over])
 
 
-def send_now(sock: Any, data: bytes) -> None:
-    """Send as much as the socket takes without waiting; whoever sends last words cannot do more."""
+def send_now(sock: Any, data: bytes) -> bool:
+    """Send as much as the socket takes without waiting; whether that was all. If not, nothing can follow it."""
     try:
-        getattr(sock, "fd", sock).send(data)  # eventlet's sockets keep the system's, which never blocks, in `fd`
+        if hasattr(sock, "send_now"):  # with TLS
+            return bool(sock.send_now(data))
+        sent: int = getattr(sock, "fd", sock).send(data)  # eventlet's keep the system's, which never blocks, in `fd`
+        return sent == len(data)
     except OSError:
-        pass  # the peer was faster
+        return False  # the peer was faster
 
 
 def answered_elsewhere() -> None:
@@ -276,6 +289,8 @@ def answered_elsewhere() -> None:
 def hung_up(environ: dict[str, Any]) -> bool:
     """Whether the client of a WSGI request has closed its connection; nothing is read of what it sent."""
     sock = environ["eventlet.input"].get_socket()
+    if hasattr(sock, "hung_up"):  # with TLS
+        return bool(sock.hung_up())
     try:
         return getattr(sock, "fd", sock).recv(1, socket.MSG_PEEK) == b""
     except BlockingIOError:

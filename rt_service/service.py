@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import secrets
 import signal
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from rt_service.devices.calls import Calls
 from rt_service.devices.registry import Devices
 from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
+from rt_service.gateways import front
 from rt_service.gateways.accounts_http import AccountsHttp
 from rt_service.gateways.devices_http import DevicesHttp
 from rt_service.gateways.grpc.child import GrpcChild
@@ -133,6 +132,7 @@ class Service:
         self.timers: list[Callable[[], runtime.Timer]] = []  # an application's, started with everything else
         self.http_url = self.mqtt_url = ""
         self._log = log.get("service")
+        self._front = front.Front(settings, metrics, clock)
         self._listener: Listener | None = None
         self._running: list[runtime.Timer] = []
         self._sweeper: runtime.Timer | None = None
@@ -193,10 +193,10 @@ class Service:
         open_files()
         if self.registrar:
             self.registrar.start()
-        http_socket = _listen("server", server.host, server.port, server.backlog)
-        mqtt_socket = _listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
+        http_socket = front.listen("server", server.host, server.port, server.backlog)
+        mqtt_socket = front.listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
         if self.grpc:  # only its process listens, but one that cannot is to be known before anything starts
-            _listen("grpc", self.settings.grpc.host, self.settings.grpc.port, 1).close()
+            front.listen("grpc", self.settings.grpc.host, self.settings.grpc.port, 1).close()
         self.engine.start(self.hub.deliver)
         self.devices.restore()
         tap = self.bridge or self.mqtt
@@ -206,10 +206,10 @@ class Service:
             self.mqtt_url = self.bridge.url
             self.bridge.start()
         if self.mqtt and mqtt_socket:
-            self.mqtt_url = _url("mqtt", mqtt_socket)
-            self.mqtt.start(mqtt_socket)
-        self.http_url = _url("http", http_socket)
-        self._listener = Listener(http_socket, self.app, self.metrics, server.max_connections)
+            self.mqtt_url = self._front.mqtt_url(mqtt_socket)
+            self.mqtt.start(self._front.mqtt(mqtt_socket))
+        self.http_url = self._front.http_url(http_socket)
+        self._listener = self._front.http(http_socket, self.app)
         self._listener.start()
         self._sweeper = runtime.every(SWEEP_S, lambda: self.engine.sweep(self.hub.in_use))
         self._presence_sweeper = runtime.every(PRESENCE_SWEEP_S, self._sweep_presence)
@@ -294,20 +294,3 @@ class Service:
                 retry_after_ms=random.randrange(500, 3000),
             )  # fmt: skip
             runtime.sleep(pause)
-
-
-def _listen(section: str, host: str, port: int, backlog: int) -> socket.socket:
-    try:
-        return runtime.listen(host, port, backlog)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            flag = "--port" if section == "server" else f"--{section}-port"
-            help = f"{host}:{port} is in use; stop what uses it, or start with {flag} {port + 1} (0: a free one)"
-            raise SettingsError(f"{section}.port: {help}") from None
-        why = os.strerror(error.errno) if error.errno else str(error)
-        raise SettingsError(f"{section}.port: cannot listen on {host}:{port}: {why.lower()}") from None
-
-
-def _url(scheme: str, sock: socket.socket) -> str:
-    host, port, *_ = sock.getsockname()
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -97,6 +97,20 @@ class Server(Section):
     )
     max_connections: Positive = Field(20_000, description="open HTTP and WebSocket connections; more are answered 503")
     backlog: Positive = Field(1024, description="connections that the system may hold until they are accepted")
+    cert_file: str = Field("", description="PEM file with the certificate for TLS (https://); empty: without TLS")
+    key_file: str = Field("", description="PEM file with its private key; empty: it stands in cert_file")
+    hosts: list[str] = Field(
+        [], description='names at which the service is asked for, "*" for any; addresses and localhost always are'
+    )
+    proxies: list[str] = Field(
+        [], description="addresses and networks of proxies that are believed who a request is from"
+    )
+    proxy_header: Literal["X-Forwarded-For", "Forwarded"] = Field(
+        "X-Forwarded-For", description="the header in which these say it; the first goes with X-Forwarded-Proto"
+    )
+    headers_s: Seconds = Field(15.0, description="seconds for a TLS handshake, and for the headers of a request")
+    body_s: Seconds = Field(60.0, description="seconds for the body of a request")
+    keepalive_s: Seconds = Field(75.0, description="seconds that a connection may be idle between requests")
     drain_s: Seconds = Field(10.0, description="seconds for a shutdown: sessions are told, then closed")
 
 
@@ -136,6 +150,11 @@ class History(Section):
 class Limits(Section):
     message_bytes: Positive = Field(65_536, description="size of one publication's data as JSON")
     wire_bytes: Positive = Field(1_048_576, description="size of one message on the wire; past it the connection ends")
+    connections_per_address: Positive = Field(
+        2000, description="open connections of one address (IPv6: of one /64), HTTP and MQTT together"
+    )
+    connects_per_s: Seconds = Field(200.0, description="new connections per second of one address, on average")
+    connect_burst: Positive = Field(2000, description="new connections of one address at once")
     publishes_per_s: Seconds = Field(200.0, description="publications per second of one session, on average")
     publish_burst: Positive = Field(400, description="publications of one session at once")
     joins_per_s: Seconds = Field(50.0, description="joins per second of one identity, on average")
@@ -165,6 +184,9 @@ class Mqtt(Section):
     enabled: bool = Field(True, description="run the embedded MQTT broker (never together with bridge.url)")
     host: str = Field("127.0.0.1", description="address the embedded broker listens on")
     port: Port = Field(1883, description="port of the embedded broker; 0 takes a free one")
+    cert_file: str = Field("", description="PEM file with the certificate for TLS (mqtts://); empty: that of server")
+    key_file: str = Field("", description="PEM file with its private key; empty: it stands in cert_file")
+    ca_file: str = Field("", description="PEM file with the CA that has signed clients' certificates, which they need")
     websocket: bool = Field(True, description="serve MQTT over WebSocket at /mqtt of the HTTP port")
     max_connections: Positive = Field(20_000, description="open MQTT connections; more are refused")
     packet_bytes: Positive = Field(1_048_576, description="size of one MQTT packet; past it the connection ends")

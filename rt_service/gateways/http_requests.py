@@ -9,7 +9,6 @@ import msgspec
 import orjson
 from flask import Response, request
 
-from rt_service import runtime
 from rt_service.api import Api
 from rt_service.auth.policy import Policy, allow
 from rt_service.core.errors import ERRORS, BadRequest, InvalidData, Timeout, TooLarge
@@ -18,8 +17,7 @@ from rt_service.core.model import Identity, Who
 from rt_service.core.ports import Clock
 from rt_service.core.session import Session
 from rt_service.gateways import asked, credentials
-from rt_service.gateways.engineio import http
-from rt_service.gateways.engineio.request import BrokenBody
+from rt_service.gateways.engineio.body import BrokenBody, SlowBody
 from rt_service.gateways.operations import JSON, MERGE_PATCH
 from rt_service.verbs import plainly
 
@@ -86,10 +84,9 @@ class Requests:
         if request.mimetype not in (JSON, MERGE_PATCH):
             raise BadRequest(f"the body is JSON: send Content-Type: {JSON}")
         try:
-            with runtime.deadline(http.BODY_S):
-                body = request.environ["wsgi.input"].read(self._body_bytes + 1)
-        except TimeoutError:
-            raise Timeout(f"the body did not come within {http.BODY_S:g} s") from None
+            body = request.environ["wsgi.input"].read(self._body_bytes + 1)
+        except SlowBody as error:
+            raise Timeout(f"the body is too slow: {error}") from None
         except BrokenBody as error:
             raise BadRequest(f"the body is broken: {error}") from None
         if len(body) > self._body_bytes:

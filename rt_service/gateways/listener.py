@@ -1,73 +1,50 @@
-"""Accepts HTTP connections and hands each to a greenlet; with more than may be, the rest are told to come back."""
+"""The HTTP port: what it says to whom there is no room for, and requests to the application."""
 
 from __future__ import annotations
 
-import errno
-import socket
+from functools import partial
 from typing import Any
 
-from rt_service import log, runtime
-from rt_service.gateways.engineio.http import HttpProtocol
-from rt_service.gateways.engineio.wire import Wire
+from rt_service import runtime
+from rt_service.core import encoding
+from rt_service.core.errors import BadRequest, RtError, Unavailable
+from rt_service.gateways.acceptor import Acceptor, Over
+from rt_service.gateways.engineio.protocol import Deadlines, HttpProtocol
+from rt_service.gateways.engineio.request import refusal
+from rt_service.gateways.gate import Gate, crowded_out
 from rt_service.metrics import Metrics
-
-KEEPALIVE_S = 75.0
-_BODY = b'{"error":{"code":"unavailable","message":"too many connections are open; try later"}}'
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
-    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
-)
 
 
 class Listener:
-    def __init__(self, sock: socket.socket, app: Any, metrics: Metrics, max_connections: int) -> None:
-        self._socket: socket.socket | None = sock
-        self._http = runtime.HttpServer(sock, app, HttpProtocol, KEEPALIVE_S)
-        self._metrics = metrics
-        self._max_connections = max_connections
-        self._open = 0
-        self._log = log.get("listener")
+    """The `Door` of the HTTP port."""
+
+    def __init__(self, acceptor: Acceptor, sock: Any, gate: Gate, metrics: Metrics, deadlines: Deadlines) -> None:
+        self._acceptor = acceptor
+        protocol = partial(HttpProtocol, deadlines=deadlines, refused=lambda code: metrics.refused.labels(code).inc())
+        self._http = runtime.HttpServer(sock, gate, protocol, deadlines.keepalive_s)
 
     def start(self) -> None:
-        runtime.spawn(self._accept, self._socket)
+        self._acceptor.start(self)
 
     def stop(self) -> None:
         """Accept no more; connections that are open stay."""
-        listener, self._socket = self._socket, None
-        if listener is not None:
-            runtime.stop_listening(listener)
+        self._acceptor.stop()
 
-    def _accept(self, listener: socket.socket) -> None:
-        while self._socket is listener:
-            try:
-                sock, address = listener.accept()
-            except OSError as error:
-                if self._socket is not listener:
-                    return
-                self._log.warning("accept_failed", error=error.strerror)
-                runtime.sleep(0.1 if error.errno in (errno.EMFILE, errno.ENFILE) else 0)
-                continue
-            if self._open + Wire.live >= self._max_connections:  # a WebSocket has left its request
-                self._refuse(sock)
-            else:
-                self._open += 1
-                runtime.spawn(self._serve, sock, address)
+    # -- see acceptor.Door
 
-    def _serve(self, sock: socket.socket, address: Any) -> None:
-        try:
-            self._http.serve(sock, address)
-        except OSError as error:
-            self._log.debug("connection_failed", error=str(error))
-        finally:
-            self._open -= 1
-            sock.close()
+    def serve(self, sock: Any, address: Any, over: Over) -> None:
+        self._http.serve(sock, address, over)
 
-    def _refuse(self, sock: socket.socket) -> None:
-        self._metrics.refused.labels("connections").inc()
-        try:
-            sock.setblocking(False)
-            sock.send(_FULL)
-        except OSError:
-            pass  # it is not waited for
-        finally:
-            sock.close()
+    def refuse(self, sock: Any, reason: str, retry_after_s: float) -> None:
+        error = _said(reason, retry_after_s)
+        wait = [f"Retry-After: {-(-error.retry_after_ms // 1000)}"] if error.retry_after_ms is not None else []
+        sock.sendall(refusal(error.http_status, encoding.dumps({"error": error.as_dict()}), *wait))
+
+
+def _said(reason: str, retry_after_s: float) -> RtError:
+    if reason == "tls":
+        return BadRequest("this port speaks TLS: ask with https://")
+    if reason == "connections":
+        text = "too many connections are open; try later"
+        return Unavailable(text, retry_after_ms=round(retry_after_s * 1000))
+    return crowded_out(reason, retry_after_s)

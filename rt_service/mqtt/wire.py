@@ -39,6 +39,7 @@ class Reason(IntEnum):
     PACKET_TOO_LARGE = 0x95
     QUOTA_EXCEEDED = 0x97
     PAYLOAD_FORMAT_INVALID = 0x99
+    CONNECTION_RATE_EXCEEDED = 0x9F
 
 
 class ProtocolViolation(Exception):

@@ -18,7 +18,7 @@ from engineio import WSGIApp  # noqa: E402
 from flask import Flask, request, session  # noqa: E402
 
 from rt_service.gateways.engineio import SocketIO  # noqa: E402
-from rt_service.gateways.engineio.http import HttpProtocol  # noqa: E402
+from rt_service.gateways.engineio.protocol import HttpProtocol  # noqa: E402
 from rt_service.gateways.engineio.server import Server as EngineServer  # noqa: E402
 
 TIMES = {"ping_interval": 0.3, "ping_timeout": 0.2}

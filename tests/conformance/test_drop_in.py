@@ -138,7 +138,7 @@ import eventlet; eventlet.monkey_patch()
 import sys
 from flask import Flask
 from rt_service.gateways.engineio import SocketIO
-from rt_service.gateways.engineio.http import HttpProtocol
+from rt_service.gateways.engineio.protocol import HttpProtocol
 import eventlet.wsgi
 app = Flask(__name__)
 socketio = SocketIO(app, cors_allowed_origins="*")

@@ -56,8 +56,9 @@ def test_eventlet_reads_a_request_and_its_body_through_methods_that_are_replaced
     assert "self.handle_one_request()" in inspect.getsource(protocol.handle)
     assert "self.application(self.environ, start_response)" in inspect.getsource(protocol.handle_one_response)
     assert "self.headers_sent" in inspect.getsource(body.send_hundred_continue_response)
-    for method in (body.read, body.readline):
-        assert "self._chunked_read(self.rfile," in inspect.getsource(method)
+    handled = inspect.getsource(protocol.handle_one_response)
+    for used in ("discard()", "position", "content_length", "chunked_input", "should_send_hundred_continue"):
+        assert f"request_input.{used}" in handled
     assert list(inspect.signature(body.__init__).parameters)[1:] == [
         "rfile", "content_length", "sock", "wfile", "wfile_line", "chunked_input",
     ]  # fmt: skip

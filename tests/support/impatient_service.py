@@ -14,9 +14,10 @@ from rt_service import runtime
 runtime.patch()
 
 from rt_service import __main__, service  # noqa: E402
-from rt_service.gateways.engineio import http, request  # noqa: E402
+from rt_service.gateways.engineio import body, protocol  # noqa: E402
 
-http.HEAD_S = http.BODY_S = http.ANSWER_S = http.LINGER_S = request.DISCARD_S = 0.5
+protocol.ANSWER_S = protocol.LINGER_S = body.DISCARD_S = 0.5
+sys.argv += ["--set", "server.headers_s=0.5", "--set", "server.body_s=0.5"]
 
 
 class Impatient(service.Service):

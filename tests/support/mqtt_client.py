@@ -18,7 +18,10 @@ from tests.support.waiting import eventually
 
 
 class MqttClient:
-    """Connected when the constructor returns. Leaving a `with` block disconnects cleanly; `drop` does not."""
+    """Connected when the constructor returns. Leaving a `with` block disconnects cleanly; `drop` does not.
+
+    `tls` are the files of a CA, a certificate and its key; mqtts:// without it takes the system's CAs.
+    """
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class MqttClient:
             paho.CallbackAPIVersion.VERSION2, self.client_id, clean_session=None if v5 else clean,
             protocol=paho.MQTTv5 if v5 else paho.MQTTv311, transport=transport, reconnect_on_failure=False,
         )  # fmt: skip
-        self.client.on_socket_open = lambda c, u, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.client.on_socket_open = lambda c, u, sock: _send_at_once(sock)
         self.client.on_connect = self._on_connect
         self.client.on_message = lambda c, u, m: self.messages.append(m)
         self.client.on_publish = lambda c, u, mid, reason, p: self._acked.__setitem__(mid, reason)
@@ -58,11 +61,15 @@ class MqttClient:
         self.client.on_disconnect = lambda c, u, f, reason, p: self.disconnected.append(reason)
         if will is not None:
             self._set_will(will, will_delay_s)
-        if tls is not None:
-            self.client.tls_set(*map(str, tls))
         if login is not None:
             self.client.username_pw_set(*login)
         parts = urlsplit(url)
+        if tls is not None:
+            self.client.tls_set(*map(str, tls))
+        elif parts.scheme in ("mqtts", "https"):
+            self.client.tls_set()
+        if transport == "websockets":
+            self.client.ws_set_options("/mqtt")
         if v5:
             connect = {
                 "clean_start": clean,
@@ -123,6 +130,12 @@ class MqttClient:
     def disconnect(self) -> None:
         self.client.disconnect()
         self.client.loop_stop()
+
+
+def _send_at_once(sock: Any) -> None:
+    getattr(sock, "_socket", sock).setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # that of a WebSocket is inside
 
 
 def _properties(kind: int, **values: Any) -> Properties:

@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import socket
+import time
 from typing import Any, NamedTuple
 
 from tests.support.service import Service
@@ -36,10 +37,10 @@ class Unclosed(io.BufferedReader):
 
 
 class RawHttp:
-    """One connection."""
+    """One connection. `source` is the address that it comes from; on Linux all of 127.0.0.0/8 are ours."""
 
-    def __init__(self, service: Service) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", service.port), timeout=10)
+    def __init__(self, service: Service, source: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", service.port), timeout=10, source_address=(source, 0))
         self._file: Any = Unclosed(socket.SocketIO(self.socket, "r"))
 
     def __enter__(self) -> RawHttp:
@@ -67,6 +68,23 @@ class RawHttp:
         except ConnectionResetError:
             pass
         return True
+
+
+def trickle(sock: socket.socket, data: bytes, every_s: float = 0.05) -> float:
+    """Send byte after byte until the service closes the connection; the seconds that took."""
+    began = time.monotonic()
+    sock.settimeout(every_s)
+    try:
+        for n in range(len(data)):
+            sock.sendall(data[n : n + 1])
+            try:
+                if not sock.recv(65_536):
+                    return time.monotonic() - began
+            except TimeoutError:
+                pass
+    except (ConnectionResetError, BrokenPipeError):
+        return time.monotonic() - began
+    raise AssertionError("it took all of it")
 
 
 def said(method: str, path: str, *headers: str, body: Any = b"", version: str = "HTTP/1.1") -> bytes:

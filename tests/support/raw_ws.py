@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import os
 import socket
+import ssl
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -36,13 +37,19 @@ def masked(opcode: int, payload: bytes, *, fin: bool = True, rsv: int = 0, mask:
 class RawWebSocket:
     """Open when the constructor returns; `status` is 101 or what the server said instead."""
 
-    def __init__(self, url: str, path: str, headers: dict[str, str] | None = None, buffer: int | None = None) -> None:
+    def __init__(
+        self, url: str, path: str, headers: dict[str, str] | None = None, buffer: int | None = None,
+        source: str = "127.0.0.1",
+    ) -> None:  # fmt: skip
         parts = urlsplit(url)
         self.socket = socket.socket()
+        self.socket.bind((source, 0))
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.socket.settimeout(10)
         self.socket.connect((parts.hostname, parts.port))
+        if parts.scheme == "https":
+            self.socket = ssl.create_default_context().wrap_socket(self.socket, server_hostname=parts.hostname)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         key = base64.b64encode(os.urandom(16))
         lines = {

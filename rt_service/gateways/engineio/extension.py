@@ -7,7 +7,7 @@ from typing import Any
 import flask_socketio
 
 from rt_service.gateways.engineio.client_manager import RoomManager
-from rt_service.gateways.engineio.http import HttpProtocol
+from rt_service.gateways.engineio.protocol import HttpProtocol
 from rt_service.gateways.engineio.sio import Server
 
 

@@ -1,4 +1,4 @@
-"""The way from HTTP to a WebSocket: the handshake (RFC 6455 section 4.2), and the socket out of the WSGI server."""
+"""The way from HTTP to a WebSocket: the handshake (RFC 6455 section 4.2), and how an error looks."""
 
 from __future__ import annotations
 
@@ -7,142 +7,17 @@ import binascii
 import hashlib
 import io
 import json
-import logging
-import secrets
+import socket
 import sys
-from collections.abc import Callable, Iterable
-from http import HTTPStatus
+from contextlib import suppress
 from typing import Any
 
-import eventlet
-import eventlet.wsgi
-from eventlet.patcher import original
-
-from rt_service.gateways.engineio import request
-from rt_service.gateways.engineio.request import RefusedRequest
-
-log = logging.getLogger("rt_service.engineio")
-
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_socket = original("socket")
 _NO_BODY = io.BytesIO()
 
-DETACH = "engineio.detach"
-HEAD_S = 15.0  # for the headers of a request
-BODY_S = 60.0  # for the body of a POST
-ANSWER_S = 30.0  # for a client to take some of its answer; one that takes none does not keep it here
-LINGER_S = 1.0  # for who was refused to read why
-
-
-class HttpProtocol(eventlet.wsgi.HttpProtocol):
-    """eventlet's HTTP, strict, which can let go of its socket: `eventlet.wsgi.server(..., protocol=HttpProtocol)`.
-
-    Whatever it refuses before the application sees it is refused with a JSON error too.
-    """
-
-    detached = False
-    rfile: Any
-
-    def handle_one_request(self) -> None:
-        line = self._read_request_line()
-        self.conn_state[2] = eventlet.wsgi.STATE_REQUEST
-        if not line:
-            self.close_connection = True
-            return
-        try:
-            self._read_head(line)
-        except RefusedRequest as refusal:
-            self._refuse(refusal)
-            return
-        self.environ = self.get_environ()
-        self.application = self._answer
-        try:
-            self.handle_one_response()
-            if not self.detached:
-                self.environ["eventlet.input"].discard()
-        except OSError:  # the client is gone
-            self.close_connection = True
-
-    def _read_request_line(self) -> bytes:
-        """Within the time that a connection may be idle, however slowly it comes."""
-        with eventlet.Timeout(self.server.keepalive, False):
-            return super()._read_request_line() or b""
-        return b""
-
-    def _read_head(self, line: bytes) -> None:
-        """Raises RefusedRequest."""
-        request.check_line(line)
-        self.raw_requestline = line
-        whole, self.rfile = self.rfile, request.Head(self.rfile)
-        late = RefusedRequest(408, "timeout", f"the headers did not come within {HEAD_S:g} s")
-        try:
-            with eventlet.Timeout(HEAD_S, late):
-                self.parse_request()
-        finally:
-            self.rfile = whole
-        request.check_head(self.headers, self.request_version)
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What `parse_request` calls where it finds something wrong."""
-        raise RefusedRequest(int(code), "too_large" if code == 431 else "bad_request", message or "this is no request")
-
-    def _refuse(self, refusal: RefusedRequest) -> None:
-        self.close_connection = True
-        body = error_body(refusal.code, str(refusal))
-        head = (
-            f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
-        try:
-            self.wfile.write(head.encode() + body)
-            self.wfile.flush()
-            self.connection.shutdown(_socket.SHUT_WR)
-            with eventlet.Timeout(LINGER_S, False):  # closing at once could take the answer from who still sends
-                self.rfile.read(request.HEAD_BYTES)
-        except OSError:
-            pass  # the client is gone
-
-    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """The application's answer, or what is said in place of one that failed; none has a body for HEAD."""
-        try:
-            result: Iterable[bytes] = self.server.app(environ, start_response)
-        except (Exception, eventlet.Timeout):
-            reference = secrets.token_hex(4)
-            log.exception("a request failed; the reference is %s", reference)
-            start_response("500 Internal Server Error", [("Content-Type", "application/json")], sys.exc_info())
-            result = [error_body("internal", f"something went wrong here; the reference is {reference}")]
-        if not self.detached:
-            self.connection.settimeout(ANSWER_S)
-        if self.command != "HEAD":
-            return result
-        if hasattr(result, "close"):
-            result.close()
-        return []
-
-    def get_environ(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environ()
-        environ["wsgi.input"] = environ["eventlet.input"] = request.Body(environ["eventlet.input"], self._end)
-        environ[DETACH] = self.detach
-        environ["SERVER_PROTOCOL"] = self.request_version  # eventlet says HTTP/1.0 whatever was asked
-        return environ
-
-    def _end(self) -> None:
-        self.close_connection = True
-
-    def detach(self) -> tuple[Any, bytes]:
-        """The socket of the operating system, now ours, and what the client sent behind its request."""
-        self.detached = True
-        self.connection.setblocking(False)
-        rest = self.rfile.peek() if self.rfile is not None else b""
-        sock = self.connection
-        if type(sock).__name__ == "GreenSocket":  # a plain one: take the descriptor out of eventlet's wrapper
-            sock = _socket.socket(fileno=sock.fd.detach())
-            sock.setblocking(False)
-        return sock, bytes(rest)
-
-    def finish(self) -> None:
-        if not self.detached:
-            super().finish()
+# What our HTTP protocol puts into `environ`.
+DETACH = "engineio.detach"  # () -> the socket of the operating system, and what the client sent behind its request
+AT_END = "engineio.at_end"  # a list: called when the request is over; where its socket was taken, once that is closed
 
 
 def error_body(code: str, message: str) -> bytes:
@@ -155,6 +30,10 @@ def accept_key(environ: dict[str, Any]) -> bytes | None:
     connection = environ.get("HTTP_CONNECTION", "").lower().replace(" ", "").split(",")
     if environ.get("HTTP_UPGRADE", "").lower() != "websocket" or "upgrade" not in connection:
         return None
+    if environ["REQUEST_METHOD"] != "GET" or (DETACH in environ and environ["SERVER_PROTOCOL"] != "HTTP/1.1"):
+        return None
+    if environ.get("CONTENT_LENGTH") or environ.get("HTTP_TRANSFER_ENCODING"):
+        return None  # a body would be taken for frames
     key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
     try:
         valid = len(base64.b64decode(key, validate=True)) == 16
@@ -173,6 +52,17 @@ def switching_protocols(key: bytes, deflate: bool, subprotocol: str = "") -> byt
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: %s\r\n%s%s\r\n" % (key, extension, protocol)
     )
+
+
+def greet(sock: Any, data: bytes) -> None:
+    """Send what a connection begins with on a socket that was taken. If that fails, whoever reads sees its end."""
+    try:
+        whole = sock.send(data) == len(data)
+    except OSError:
+        whole = False
+    if not whole:  # a client that sent request after request and read no answer
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def offers_deflate(environ: dict[str, Any]) -> bool:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from email.message import Message
+from http import HTTPStatus
 from typing import Any
-
-import eventlet
-import eventlet.wsgi
 
 LINE_BYTES = 8192
 HEAD_BYTES = 65_536
-CHUNK_LINE_BYTES = 256
-DISCARD_BYTES = 16 << 20  # of a body that nobody wanted; then the connection ends
-DISCARD_S = 5.0
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_request_line = re.compile(_TOKEN + rb" [^\x00-\x20\x7f]+ HTTP/(\d)\.\d\r?\n").fullmatch
-_field = re.compile(_TOKEN + rb":[^\x00-\x08\x0a-\x1f\x7f]*\r?\n").fullmatch
-_chunk_line = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n").fullmatch
+_request_line = re.compile(_TOKEN + rb" [^\x00-\x20\x7f]+ HTTP/(\d)\.(\d)\r\n").fullmatch
+is_field = re.compile(_TOKEN + rb":[^\x00-\x08\x0a-\x1f\x7f]*\r\n").fullmatch
+_absolute = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE).fullmatch
 
 
 class RefusedRequest(Exception):
@@ -31,19 +25,40 @@ class RefusedRequest(Exception):
         self.code = code
 
 
-class BrokenBody(ValueError):
-    """A body that is not coded as it should be, or that ends too early."""
+def refusal(status: int, body: bytes, *headers: str) -> bytes:
+    """A whole answer, the last one on its connection; `body` is JSON."""
+    lines = "".join(f"{header}\r\n" for header in headers)
+    return (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    ).encode() + body
 
 
-def check_line(line: bytes) -> None:
-    """Raises RefusedRequest unless it is the first line of a request that we speak."""
+def first_line(file: Any) -> bytes:
+    """The first line of a request that we speak; none where the client hung up. Raises RefusedRequest."""
+    line: bytes = file.readline(LINE_BYTES)
+    if line == b"\r\n":  # one too many behind the request before (RFC 9112 section 2.2)
+        line = file.readline(LINE_BYTES)
     if len(line) >= LINE_BYTES:
         raise RefusedRequest(414, "too_large", f"the first line of a request is at most {LINE_BYTES} bytes")
     found = _request_line(line)
-    if found is None:
-        raise RefusedRequest(400, "bad_request", "a request begins with METHOD PATH HTTP/1.1")
-    if found[1] != b"1":
+    if line and found is None:
+        raise RefusedRequest(400, "bad_request", "a request begins with a line METHOD PATH HTTP/1.1, which CR LF ends")
+    if found is not None and found[1] + found[2] not in (b"10", b"11"):
         raise RefusedRequest(505, "bad_request", "this is HTTP/1.1")
+    return line
+
+
+def origin_form(method: str, target: str, host: str | None) -> str:
+    """The path and query that are asked for, however they are written (RFC 9112 section 3.2). Raises RefusedRequest."""
+    if target.startswith("/") or (target == "*" and method == "OPTIONS"):
+        return target
+    found = _absolute(target)
+    if found is None:
+        raise RefusedRequest(400, "bad_request", "what is asked for is a path, which begins with /")
+    if found[1].lower() != (host or "").lower():
+        raise RefusedRequest(400, "bad_request", "what is asked for is at another host than Host says")
+    return found[2] if found[2].startswith("/") else f"/{found[2]}"
 
 
 class Head:
@@ -60,8 +75,9 @@ class Head:
         if len(line) >= LINE_BYTES or self._left < 0:
             bounds = f"a header is at most {LINE_BYTES} bytes, all together {HEAD_BYTES}"
             raise RefusedRequest(431, "too_large", bounds)
-        if line not in (b"\r\n", b"\n") and not _field(line):
-            raise RefusedRequest(400, "bad_request", "a header is a line `Name: value`, and an empty line ends them")
+        if line != b"\r\n" and not is_field(line):
+            why = "a header is a line `Name: value` that CR LF ends, and an empty one ends them all"
+            raise RefusedRequest(400, "bad_request", why)
         return line
 
 
@@ -78,80 +94,3 @@ def check_head(headers: Message, version: str) -> None:
         raise RefusedRequest(400, "bad_request", "Content-Length is a whole number")
     if lengths and len(lengths[0].strip(" \t")) > 18:
         raise RefusedRequest(413, "too_large", "no body is as long as that")
-
-
-class Body(eventlet.wsgi.Input):
-    """A request's body, of a known length or in chunks; `end` is called when no request can follow it."""
-
-    def __init__(self, plain: eventlet.wsgi.Input, end: Callable[[], None]) -> None:
-        super().__init__(
-            plain.rfile, plain.content_length, plain.get_socket(), plain.wfile, plain.wfile_line, plain.chunked_input
-        )
-        self._end = end
-        self._chunk = 0  # bytes of the chunk that are not read yet
-        self._whole = False
-        self._broken = self._discarded = False
-
-    def _chunked_read(self, rfile: Any, length: int | None = None, use_readline: bool = False) -> bytes:
-        """Up to `length` bytes, fewer only at the end (`use_readline`: or where a line ends). Raises BrokenBody."""
-        if self.should_send_hundred_continue:
-            self.send_hundred_continue_response()
-            self.is_hundred_continue_response_sent = True
-        read, parts = rfile.readline if use_readline else rfile.read, []
-        while (length is None or length > 0) and self._more():
-            part = read(self._chunk if length is None else min(self._chunk, length))
-            if not part:
-                raise self._breaks("it ends too early")
-            parts.append(part)
-            self._chunk -= len(part)
-            length = None if length is None else length - len(part)
-            if not self._chunk and rfile.read(2) != b"\r\n":
-                raise self._breaks("a chunk is longer than it said")
-            if use_readline and part.endswith(b"\n"):
-                break
-        return b"".join(parts)
-
-    def discard(self, buffer_size: int = 16 << 10) -> None:
-        """Read what nobody wanted, so that the client gets to read its answer; not what is endless, slow or broken."""
-        if self._discarded:
-            return
-        self._discarded = True
-        try:
-            with eventlet.Timeout(DISCARD_S, BrokenBody("too slow")):
-                for _ in range(DISCARD_BYTES // buffer_size):
-                    if not self.read(buffer_size):
-                        return
-        except (ValueError, OSError):
-            pass
-        self._end()
-
-    def _more(self) -> bool:
-        """Whether there is something in the chunk; goes on to the next one."""
-        if self._broken:
-            raise BrokenBody("it was broken before")
-        if not self._chunk and not self._whole:
-            line = self.rfile.readline(CHUNK_LINE_BYTES)
-            found = _chunk_line(line)
-            if found is None:
-                raise self._breaks("a chunk begins with its size in hexadecimal digits")
-            self._chunk = int(found[1], 16)
-            if not self._chunk:
-                self._whole = True
-                self._trailers()
-        return not self._whole
-
-    def _trailers(self) -> None:
-        left = LINE_BYTES
-        while left > 0:
-            line = self.rfile.readline(left)
-            left -= len(line)
-            if line in (b"\r\n", b"\n"):
-                return
-            if not _field(line):
-                break
-        raise self._breaks("what follows the last chunk is no header")
-
-    def _breaks(self, why: str) -> BrokenBody:
-        self._broken = True
-        self._end()
-        return BrokenBody(why)

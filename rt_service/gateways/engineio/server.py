@@ -8,19 +8,19 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import engineio
-import eventlet
 import eventlet.wsgi
 from engineio import packet
 from eventlet.event import Event
 
 from rt_service.gateways.engineio import frames, http
+from rt_service.gateways.engineio.body import BrokenBody
 from rt_service.gateways.engineio.connection import Connection
 from rt_service.gateways.engineio.farewell import Farewell
 from rt_service.gateways.engineio.frames import Deflater, Inflater, Reader
 from rt_service.gateways.engineio.heartbeat import Heartbeats
 from rt_service.gateways.engineio.loop import Loop
 from rt_service.gateways.engineio.probe import Probe
-from rt_service.gateways.engineio.wire import Wire
+from rt_service.gateways.engineio.wire import Wire, wire_on
 
 log = logging.getLogger("rt_service.engineio")
 
@@ -145,9 +145,10 @@ class Server(engineio.Server):
         if connection.closed or not 0 < length <= self.max_http_buffer_size:
             connection.close(abort=True, reason=self.reason.TRANSPORT_ERROR)
             return _refusal(BAD_REQUEST)
-        body = b""
-        with eventlet.Timeout(http.BODY_S, False):
+        try:
             body = environ["wsgi.input"].read(length)
+        except BrokenBody:
+            body = b""
         good = len(body) == length and connection.post(body)
         return _ok(b"ok") if good else _refusal(BAD_REQUEST)
 
@@ -197,8 +198,8 @@ class Server(engineio.Server):
             green = environ["eventlet.input"].get_socket()
             green.setblocking(False)
             sock, first = green.fd, b""
-        sock.send(http.switching_protocols(key, deflate) + greeting)
-        return Wire(sock, reader, Deflater() if deflate else None), first
+        http.greet(sock, http.switching_protocols(key, deflate) + greeting)
+        return wire_on(sock, reader, Deflater() if deflate else None), first
 
     def _keep_greenlet(self, environ: Environ, wire: Wire) -> None:
         """A WSGI server that cannot let go of a socket closes it when its greenlet ends: keep that as long."""

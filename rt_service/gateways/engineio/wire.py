@@ -11,6 +11,7 @@ from eventlet.hubs import get_hub
 from rt_service.gateways.engineio import frames
 from rt_service.gateways.engineio.frames import FrameError, Message, Reader
 from rt_service.gateways.engineio.loop import WOULD_BLOCK
+from rt_service.gateways.engineio.tls import DetachedTls
 
 READ_BYTES = 65_536
 
@@ -34,11 +35,8 @@ GONE = 1006
 class Wire:
     __slots__ = ("_fd", "_listener", "_reader", "_socket", "_writer", "closed", "deaf", "deflater", "receiver", "send")
 
-    live = 0  # of this process: sockets that are open
-
     def __init__(self, sock: Any, reader: Reader, deflater: frames.Deflater | None = None) -> None:
         """`sock` is a non-blocking socket of the operating system, after the handshake."""
-        Wire.live += 1
         self._socket = sock
         # (bytes) -> how many of them were taken. Raises one of WOULD_BLOCK, or OSError.
         self.send: Callable[[bytes | memoryview], int] = sock.send
@@ -91,7 +89,6 @@ class Wire:
             get_hub().remove(self._writer)
             self._writer = None
         self._fd = -1
-        Wire.live -= 1
         self.receiver = None
         self._socket.close()
         if self.closed is not None:
@@ -138,3 +135,64 @@ class Wire:
     def _lost(self, code: int, reason: str) -> None:
         if self.receiver is not None:
             self.receiver.lost(code, reason)
+
+
+class TlsWire(Wire):
+    """A wire that counts as sent what its TLS has taken, and sees to it that it leaves."""
+
+    __slots__ = ("_shutting", "_wanted")
+    _socket: DetachedTls
+
+    def __init__(self, sock: DetachedTls, reader: Reader, deflater: frames.Deflater | None = None) -> None:
+        super().__init__(sock, reader, deflater)
+        self.send = self._send
+        self._wanted = self._shutting = False  # whether the receiver waits to write; whether all has been said
+
+    def _send(self, data: bytes | memoryview) -> int:
+        taken = self._socket.send(data)
+        if self._socket.held:
+            super().wait_writable()
+        return taken
+
+    def wait_writable(self) -> None:
+        self._wanted = True
+        super().wait_writable()
+
+    def sent_all(self) -> None:
+        self._wanted = False
+        if not self._socket.held:
+            super().sent_all()
+
+    def shut(self) -> None:
+        self._shutting = bool(self._socket.held)
+        if not self._shutting:
+            super().shut()
+
+    def close(self) -> None:
+        self.send = self._socket.send  # or it would hold itself
+        super().close()
+
+    def _readable(self, fd: int) -> None:
+        super()._readable(fd)
+        if self._socket.ended:
+            self._lost(GONE, "")
+
+    def _writable(self, fd: int) -> None:
+        try:
+            self._socket.flush()
+        except WOULD_BLOCK:
+            return
+        except OSError:
+            self._lost(GONE, "")
+            return
+        if self._wanted:
+            super()._writable(fd)
+        else:
+            super().sent_all()
+        if self._shutting:
+            self.shut()
+
+
+def wire_on(sock: Any, reader: Reader, deflater: frames.Deflater | None = None) -> Wire:
+    """A wire on what `detach` of a request gives."""
+    return (TlsWire if isinstance(sock, DetachedTls) else Wire)(sock, reader, deflater)

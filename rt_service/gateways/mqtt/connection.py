@@ -169,7 +169,7 @@ class Connection:
         until = self._clock.monotonic() + LINGER_S
         try:
             while self._clock.monotonic() < until and self._stream.read(LINGER_S):
-                pass
+                runtime.sleep(0)  # it may send as fast as it can
         except OSError:  # TimeoutError is one too
             pass
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import socket
 from typing import Any
 
-from rt_service import log, runtime
+from rt_service import runtime
 from rt_service.core.errors import NotOnline, RtError
 from rt_service.core.model import Publication, Who
 from rt_service.core.ports import Clock
+from rt_service.gateways.acceptor import Acceptor, Over
 from rt_service.gateways.mqtt.broker import Broker, BrokerBounds, Taken
 from rt_service.gateways.mqtt.connection import Connection
-from rt_service.gateways.mqtt.handshake import ConnectionBounds, Guard
+from rt_service.gateways.mqtt.handshake import ConnectionBounds, Guard, no_room
 from rt_service.gateways.mqtt.message import Message
 from rt_service.gateways.mqtt.output import ByteStream
 from rt_service.gateways.mqtt.session import Keeper
@@ -22,7 +21,7 @@ from rt_service.metrics import Metrics
 from rt_service.mqtt import relay
 from rt_service.mqtt.relay import Outcome, Relay
 from rt_service.mqtt.routes import Routes
-from rt_service.mqtt.wire import Reason
+from rt_service.mqtt.wire import Framer, ProtocolViolation, Reason
 
 SWEEP_S = 1.0
 
@@ -51,22 +50,20 @@ class MqttGateway:
         self._metrics = metrics
         self._bounds = connection_bounds
         self._max_connections = max_connections
-        self._log = log.get("mqtt")
-        self._listener: socket.socket | None = None
+        self._acceptor: Acceptor | None = None
         self._connections: set[Connection] = set()
         self._sweeper: runtime.Timer | None = None
 
     # -- starting and stopping
 
-    def start(self, listener: socket.socket) -> None:
-        self._listener = listener
+    def start(self, acceptor: Acceptor) -> None:
+        self._acceptor = acceptor
         self._sweeper = runtime.every(SWEEP_S, self.broker.sweep)
-        runtime.spawn(self._accept, listener)
+        acceptor.start(self)
 
     def stop_listening(self) -> None:
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            runtime.stop_listening(listener)
+        if self._acceptor is not None:
+            self._acceptor.stop()
 
     def stop(self) -> None:
         """Tell every client that the server shuts down, and close. Wills are sent: the devices are out of reach."""
@@ -76,20 +73,25 @@ class MqttGateway:
         for connection in list(self._connections):
             connection.end(Reason.SERVER_SHUTTING_DOWN)
 
-    def _accept(self, listener: socket.socket) -> None:
-        while self._listener is listener:
-            try:
-                sock, _ = listener.accept()
-            except OSError as error:
-                if self._listener is not listener:
-                    return
-                self._log.warning("accept_failed", error=error.strerror)
-                runtime.sleep(0.1 if error.errno in (errno.EMFILE, errno.ENFILE) else 0)
-                continue
-            self._serve_soon(sock)
+    # -- connections; see acceptor.Door
 
-    def _serve_soon(self, sock: socket.socket) -> None:
-        runtime.spawn(self.serve_stream, TcpStream(sock))
+    def serve(self, sock: Any, address: Any, over: Over) -> None:
+        self.serve_stream(TcpStream(sock))
+
+    def refuse(self, sock: Any, reason: str, retry_after_s: float) -> None:
+        """MQTT has an answer to a CONNECT only, so that is read."""
+        self._metrics.mqtt_refused.labels(reason).inc()
+        framer, packets = Framer(65_536), list[tuple[int, bytes]]()
+        try:
+            while reason != "tls" and not packets:
+                data = sock.recv(4096)
+                if not data:
+                    return
+                packets = framer.feed(data)
+        except ProtocolViolation:
+            return
+        if packets:
+            sock.sendall(no_room(*packets[0], reason))
 
     def serve_stream(self, stream: ByteStream) -> None:
         """Serve MQTT on a stream until it ends."""

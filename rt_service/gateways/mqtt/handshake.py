@@ -10,8 +10,9 @@ from rt_service.core.model import Who
 from rt_service.gateways.mqtt.broker import Broker, Refused
 from rt_service.gateways.mqtt.message import Message
 from rt_service.gateways.mqtt.session import MqttSession
-from rt_service.mqtt.packets import V5, Connect
-from rt_service.mqtt.wire import Reason
+from rt_service.mqtt import codec
+from rt_service.mqtt.packets import V5, Connack, Connect
+from rt_service.mqtt.wire import ProtocolViolation, Reason
 
 # What MQTT 3.1.1 says in place of a reason code (section 3.2.2.3 there); 5, not authorised, for all others.
 V3_RETURN_CODES = {
@@ -19,7 +20,17 @@ V3_RETURN_CODES = {
     Reason.CLIENT_ID_NOT_VALID: 2,
     Reason.QUOTA_EXCEEDED: 3,
     Reason.SERVER_UNAVAILABLE: 3,
+    Reason.SERVER_BUSY: 3,
+    Reason.CONNECTION_RATE_EXCEEDED: 3,
     Reason.BAD_CREDENTIALS: 4,
+}
+
+
+# What a client is told for whom there is no room; the reasons are those of `acceptor`.
+NO_ROOM = {
+    "connections": Reason.SERVER_BUSY,
+    "connections_per_address": Reason.QUOTA_EXCEEDED,
+    "connects_per_address": Reason.CONNECTION_RATE_EXCEEDED,
 }
 
 
@@ -58,6 +69,18 @@ class Terms:
     largest: int = 1 << 28
     topic_aliases: int = 0
     told: dict[str, Any] = field(default_factory=dict)
+
+
+def no_room(header: int, body: bytes, reason: str) -> bytes:
+    """The CONNACK for a CONNECT of which nothing else is looked at; nothing for another packet."""
+    try:
+        packet = codec.decode(header, body, V5)
+    except ProtocolViolation:
+        return b""
+    if not isinstance(packet, Connect):
+        return b""
+    code = NO_ROOM[reason] if packet.version == V5 else V3_RETURN_CODES[NO_ROOM[reason]]
+    return codec.encode(Connack(False, code), packet.version)
 
 
 def accept(packet: Connect, broker: Broker, guard: Guard, bounds: ConnectionBounds) -> Terms:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from time import monotonic
+from typing import Any
 
 from rt_service import runtime
 from rt_service.gateways.engineio import frames
@@ -12,12 +13,14 @@ GIVE_UP_S = 1.0
 
 
 class TcpStream:
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: Any) -> None:
+        """`sock` is one of eventlet's, or TLS on one."""
         self._socket = sock
 
     def read(self, timeout_s: float | None) -> bytes:
         self._socket.settimeout(timeout_s)
-        return self._socket.recv(65_536)
+        data: bytes = self._socket.recv(65_536)
+        return data
 
     def write(self, data: bytes) -> None:
         self._socket.sendall(data)  # under the reader's timeout: who takes nothing for so long is gone
@@ -39,11 +42,12 @@ class TcpStream:
 class WebSocketStream(TcpStream):
     """MQTT packets in binary frames, however they are cut. A text frame ends it [MQTT-6.0.0-1]."""
 
-    def __init__(self, sock: socket.socket, max_message: int) -> None:
+    def __init__(self, sock: Any, max_message: int) -> None:
         super().__init__(sock)
         self._reader = frames.Reader(max_message)
         self._writing = False
         self._over = False
+        self._pong = b""  # that is due
 
     def read(self, timeout_s: float | None) -> bytes:
         until = None if timeout_s is None else monotonic() + timeout_s
@@ -55,6 +59,9 @@ class WebSocketStream(TcpStream):
             packets = self._take(data)
             if packets:
                 return packets
+            if until is not None and monotonic() > until:
+                raise TimeoutError
+            runtime.sleep(0)  # frames without packets may come and come
         return b""
 
     def _take(self, data: bytes) -> bytes:
@@ -69,7 +76,7 @@ class WebSocketStream(TcpStream):
             if opcode == frames.BINARY:
                 packets.append(payload)
             elif opcode == frames.PING:
-                self._write(frames.frame(frames.PONG, payload))
+                self._answer(frames.frame(frames.PONG, payload))
             elif opcode != frames.PONG:
                 wrong = opcode == frames.TEXT
                 self._end(frames.close(frames.UNSUPPORTED) if wrong else frames.frame(frames.CLOSE, payload[:2]))
@@ -77,14 +84,21 @@ class WebSocketStream(TcpStream):
         return b"".join(packets)
 
     def write(self, data: bytes) -> None:
-        self._write(frames.frame(frames.BINARY, data))
-
-    def _write(self, frame: bytes) -> None:
         self._writing = True
         try:
-            super().write(frame)
+            super().write(frames.frame(frames.BINARY, data))
+            while self._pong:
+                pong, self._pong = self._pong, b""
+                super().write(pong)
         finally:
             self._writing = False
+
+    def _answer(self, pong: bytes) -> None:
+        """While a packet is being written it waits, and the next one takes its place (RFC 6455 section 5.5.3)."""
+        if self._writing:
+            self._pong = pong
+        elif not runtime.send_now(self._socket, pong):
+            self._over = True  # it asks and asks, and reads nothing
 
     def _end(self, last: bytes) -> None:
         """A last frame, if none is just being written."""

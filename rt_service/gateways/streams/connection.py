@@ -10,7 +10,7 @@ from rt_service.core.session import Session
 from rt_service.gateways.engineio.frames import Message, Reader
 from rt_service.gateways.engineio.loop import Loop
 from rt_service.gateways.engineio.sender import Sender
-from rt_service.gateways.engineio.wire import GONE, Wire
+from rt_service.gateways.engineio.wire import GONE, wire_on
 from rt_service.gateways.streams.wires import LAST_CHUNK, NdjsonWire, SseWire
 
 UNHEARD_MS = 30_000  # a client that vanished without a word is given up when this long nothing arrives there
@@ -48,7 +48,7 @@ class StreamConnection(Sender):
         """Send `head` on a socket that left its request, and from now on whatever comes."""
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNHEARD_MS)
-        wire = Wire(sock, Reader(0))
+        wire = wire_on(sock, Reader(0))
         wire.deaf = True  # the request was all that the client has to say
         wire.start(self)
         self.send_frame(head)

@@ -9,7 +9,7 @@ from rt_service import runtime
 from rt_service.gateways import credentials
 from rt_service.gateways.engineio import http
 from rt_service.gateways.engineio.frames import Reader
-from rt_service.gateways.engineio.wire import Wire
+from rt_service.gateways.engineio.wire import wire_on
 from rt_service.gateways.origins import Origins
 from rt_service.gateways.ws.gateway import Echo, WsGateway
 
@@ -40,9 +40,9 @@ class PlainWebSockets:
             return _refusal(start_response, "400 Bad Request", "bad_request", "this path is for WebSockets")
         runtime.answered_elsewhere()
         sock, first = environ[http.DETACH]()
-        sock.send(http.switching_protocols(key, deflate=False))
+        http.greet(sock, http.switching_protocols(key, deflate=False))
         connection = host.new(credentials.of_request(environ))
-        connection.open(Wire(sock, Reader(self._max_message)), first)
+        connection.open(wire_on(sock, Reader(self._max_message)), first)
         return []
 
 

@@ -1,0 +1,100 @@
+"""Both ports as the settings want them: sockets, certificates, and what stands in front of requests."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import Any
+
+from rt_service import runtime
+from rt_service.core.ports import Clock
+from rt_service.gateways import certificates
+from rt_service.gateways.acceptor import Acceptor
+from rt_service.gateways.addresses import Addresses, Networks
+from rt_service.gateways.certificates import Certificates, Files
+from rt_service.gateways.engineio.protocol import Deadlines
+from rt_service.gateways.gate import Gate
+from rt_service.gateways.hosts import Hosts
+from rt_service.gateways.listener import Listener
+from rt_service.gateways.proxies import Proxies
+from rt_service.metrics import Metrics
+from rt_service.settings import Settings, SettingsError
+
+
+class Front:
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Clock) -> None:
+        """`settings` were checked."""
+        limits = settings.limits
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._proxies = Networks(settings.server.proxies)
+        self._addresses = Addresses(limits.connections_per_address, limits.connects_per_s, limits.connect_burst, clock)
+
+    def http(self, sock: socket.socket, app: Any) -> Listener:
+        """Requests to `app`, a WSGI application. Raises SettingsError where the certificate cannot be used."""
+        server = self._settings.server
+        proxies = Proxies(self._proxies, server.proxy_header)
+        gate = Gate(app, Hosts([server.host, *server.hosts]), proxies, self._addresses, self._metrics)
+        acceptor = self._acceptor("server", sock, server.max_connections, _server_files(self._settings))
+        deadlines = Deadlines(server.headers_s, server.body_s, server.keepalive_s)
+        return Listener(acceptor, sock, gate, self._metrics, deadlines)
+
+    def mqtt(self, sock: socket.socket) -> Acceptor:
+        """What the embedded broker gets connections from. Raises SettingsError."""
+        return self._acceptor("mqtt", sock, self._settings.mqtt.max_connections, _mqtt_files(self._settings))
+
+    def http_url(self, sock: socket.socket) -> str:
+        return _url("https" if _server_files(self._settings) else "http", sock)
+
+    def mqtt_url(self, sock: socket.socket) -> str:
+        return _url("mqtts" if _mqtt_files(self._settings) else "mqtt", sock)
+
+    def _acceptor(self, section: str, sock: socket.socket, most: int, files: Files | None) -> Acceptor:
+        own = Certificates(section, files, self._clock) if files else None
+        handshake_s = self._settings.server.headers_s
+        return Acceptor(section, sock, most, self._addresses, self._proxies, self._metrics, own, handshake_s)
+
+
+def check(settings: Settings) -> None:
+    """Raises SettingsError where one of both ports cannot be as they say."""
+    server = settings.server
+    for name, make, values in (("hosts", Hosts, server.hosts), ("proxies", Networks, server.proxies)):
+        try:
+            make(values)
+        except ValueError as error:
+            raise SettingsError(f"server.{name}: {error}") from None
+    for section, files in (("server", _server_files(settings)), ("mqtt", _mqtt_files(settings))):
+        if files:
+            certificates.read(section, files)
+
+
+def listen(section: str, host: str, port: int, backlog: int) -> socket.socket:
+    """Raises SettingsError where the port cannot be had."""
+    try:
+        return runtime.listen(host, port, backlog)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            flag = "--port" if section == "server" else f"--{section}-port"
+            help = f"{host}:{port} is in use; stop what uses it, or start with {flag} {port + 1} (0: a free one)"
+            raise SettingsError(f"{section}.port: {help}") from None
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise SettingsError(f"{section}.port: cannot listen on {host}:{port}: {why.lower()}") from None
+
+
+def _url(scheme: str, sock: socket.socket) -> str:
+    host, port, *_ = sock.getsockname()
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _server_files(settings: Settings) -> Files | None:
+    """Of the certificate of the HTTP port; None without TLS."""
+    server = settings.server
+    return Files(server.cert_file, server.key_file) if server.cert_file else None
+
+
+def _mqtt_files(settings: Settings) -> Files | None:
+    """Of the certificate of the embedded broker's port: its own, or that of the HTTP port."""
+    own = settings.mqtt if settings.mqtt.cert_file else settings.server
+    return Files(own.cert_file, own.key_file, settings.mqtt.ca_file) if own.cert_file else None

@@ -1,0 +1,182 @@
+"""Connections that never become TLS: each ends alone, and is counted; the ports serve on."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.integration.conftest import tls_settings
+from tests.support.certificates import Authority
+from tests.support.mqtt_client import MqttClient
+from tests.support.raw_http import trickle
+from tests.support.service import Service
+from tests.support.waiting import eventually
+
+HEADERS_S = 0.5
+
+
+@pytest.fixture(scope="module")
+def service(authority: Authority) -> Iterator[Service]:
+    more = ("--set", f"server.headers_s={HEADERS_S}", "--set", "mqtt.connect_s=1")
+    with Service(*more, *tls_settings(*authority.issue("attacked"))) as running:
+        yield running
+
+
+def hello() -> bytes:
+    """What a client's handshake begins with."""
+    sent = ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    return sent.read()
+
+
+def dial(url: str) -> socket.socket:
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname, parts.port), timeout=10)
+
+
+def reset(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def ended(sock: socket.socket) -> float:
+    """Waits until the service closes it; the seconds that took."""
+    began = time.monotonic()
+    try:
+        while sock.recv(65_536):
+            pass
+    except ConnectionResetError:
+        pass
+    return time.monotonic() - began
+
+
+def counted(service: Service) -> float:
+    return service.metric("rt_refused_total", code="tls")
+
+
+def test_connections_that_are_reset_at_any_point_do_not_end_the_ports(service: Service) -> None:
+    before, first = counted(service), hello()
+    for url in (service.http, service.mqtt):
+        for n in range(100):
+            sock = dial(url)
+            sock.sendall(first[: len(first) * n // 99])
+            reset(sock)
+    with MqttClient(service.mqtt) as device:
+        device.publish("devices/after/telemetry", {"c": 1})
+    assert service.get("/livez")[0] == 200
+    eventually(lambda: counted(service) == before + 200)
+
+
+def silence(sock: socket.socket) -> None:
+    pass
+
+
+def half(sock: socket.socket) -> None:
+    sock.sendall(hello()[:100])
+
+
+def first_half(sock: socket.socket) -> None:
+    """All of ours, and then nothing to what the service answers."""
+    sock.sendall(hello())
+
+
+@pytest.mark.parametrize("port", ["http", "mqtt"])
+@pytest.mark.parametrize("begin", [silence, half, first_half])
+def test_a_handshake_that_goes_no_further_is_not_waited_for(
+    service: Service, begin: Callable[[socket.socket], None], port: str
+) -> None:
+    before = counted(service)
+    with dial(getattr(service, port)) as sock:
+        begin(sock)
+        assert ended(sock) < HEADERS_S + 2
+    eventually(lambda: counted(service) == before + 1)
+
+
+def test_a_handshake_that_trickles_is_not_waited_for(service: Service) -> None:
+    before = counted(service)
+    with dial(service.http) as sock:
+        assert trickle(sock, hello()) < HEADERS_S + 2
+    eventually(lambda: counted(service) == before + 1)
+
+
+GARBAGE = {
+    "zeros": bytes(1000),
+    "an endless record": b"\x16\x03\x01\xff\xff" + b"a" * 70_000,
+    "MQTT": b"\x10\x0c\x00\x04MQTT\x05\x00\x00\x00\x00",
+    "SSL 2": b"\x80\x2e\x01",
+}
+
+
+@pytest.mark.parametrize("port", ["http", "mqtt"])
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_what_is_no_handshake_ends_its_connection(service: Service, garbage: str, port: str) -> None:
+    before = counted(service)
+    with dial(getattr(service, port)) as sock:
+        sock.sendall(GARBAGE[garbage])
+        ended(sock)
+    eventually(lambda: counted(service) == before + 1)
+    assert service.events("handshake_failed")[0]["address"] == "127.0.0.1"
+
+
+def test_who_asks_without_tls_is_told_that_it_is_spoken_here(service: Service) -> None:
+    before = counted(service)
+    with dial(service.http) as sock:
+        sock.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = b""
+        while data := sock.recv(65_536):
+            answer += data
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n") and b"https://" in answer
+    assert counted(service) == before + 1
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+def test_versions_that_are_not_safe_any_more_are_not_spoken(service: Service, version: ssl.TLSVersion) -> None:
+    context = ssl.create_default_context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
+        context.minimum_version = context.maximum_version = version
+    with dial(service.http) as sock, pytest.raises(ssl.SSLError):
+        context.wrap_socket(sock, server_hostname="localhost")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_what_is_cut_off_after_the_handshake_ends_its_connection(service: Service, version: ssl.TLSVersion) -> None:
+    context = ssl.create_default_context()
+    context.minimum_version = context.maximum_version = version
+    for sent in (b"", b"GET /livez HT", b"POST /api/v1/send HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n"):
+        with dial(service.http) as sock:
+            secured = context.wrap_socket(sock, server_hostname="localhost")
+            secured.sendall(sent)
+            plain = socket.socket(fileno=secured.detach())
+            plain.sendall(b"\x17\x03\x03\x00\x20" + b"forged record, not encrypted at all"[:32])
+            plain.shutdown(socket.SHUT_WR)
+            plain.settimeout(10)
+            ended(plain)
+            plain.close()
+    assert service.get("/livez")[0] == 200
+
+
+def test_many_handshakes_at_once_leave_the_others_their_turn(service: Service) -> None:
+    waiting, first = [dial(service.http) for _ in range(300)], hello()
+    with ssl.create_default_context().wrap_socket(dial(service.http), server_hostname="localhost") as other:
+        for sock in waiting:
+            sock.sendall(first)
+        late = [answered_after(other) for _ in range(10)]
+    for sock in waiting:
+        sock.close()
+    assert max(late) < 0.25, late
+
+
+def answered_after(sock: ssl.SSLSocket) -> float:
+    began = time.monotonic()
+    sock.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert sock.recv(65_536).startswith(b"HTTP/1.1 200")
+    return time.monotonic() - began
