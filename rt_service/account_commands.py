@@ -120,14 +120,14 @@ def add_device(
     from rt_service.auth.credentials import grant
 
     granted = [grant(text) for text in grants or []]
-    with _credentials(config, set, data_dir) as credentials:
+    with credentials_of(config, set, data_dir) as credentials:
         _print_secret(credentials.add(id, granted))
 
 
 @device_app.command("list")
 def list_devices(as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFile = None, set: Set = None) -> None:
     """List the devices that have a secret."""
-    with _credentials(config, set, data_dir) as credentials:
+    with credentials_of(config, set, data_dir) as credentials:
         found = [
             {"id": one.id, "grants": one.grants, "created_at": one.created_at, "disabled": one.disabled}
             for one in credentials.all()
@@ -138,7 +138,7 @@ def list_devices(as_json: AsJson = False, data_dir: DataDir = None, config: Conf
 @device_app.command("disable")
 def disable_device(id: Id, data_dir: DataDir = None, config: ConfigFile = None, set: Set = None) -> None:
     """Let a device in no more, and end what it has open."""
-    with _credentials(config, set, data_dir) as credentials:
+    with credentials_of(config, set, data_dir) as credentials:
         credentials.disable(id)
     print(f"device {id} is disabled")
 
@@ -146,7 +146,7 @@ def disable_device(id: Id, data_dir: DataDir = None, config: ConfigFile = None, 
 @device_app.command("enable")
 def enable_device(id: Id, data_dir: DataDir = None, config: ConfigFile = None, set: Set = None) -> None:
     """Let a disabled device in again."""
-    with _credentials(config, set, data_dir) as credentials:
+    with credentials_of(config, set, data_dir) as credentials:
         credentials.enable(id)
     print(f"device {id} is enabled")
 
@@ -154,7 +154,7 @@ def enable_device(id: Id, data_dir: DataDir = None, config: ConfigFile = None, s
 @device_app.command("rotate")
 def rotate(id: Id, data_dir: DataDir = None, config: ConfigFile = None, set: Set = None) -> None:
     """Give a device another secret and print it, once; ends what is open with the old one."""
-    with _credentials(config, set, data_dir) as credentials:
+    with credentials_of(config, set, data_dir) as credentials:
         _print_secret(credentials.rotate(id))
 
 
@@ -179,7 +179,8 @@ def _accounts(config: Any, set: list[str] | None, data_dir: str | None) -> Itera
 
 
 @contextmanager
-def _credentials(config: Any, set: list[str] | None, data_dir: str | None) -> Iterator[Credentials]:
+def credentials_of(config: Any, set: list[str] | None, data_dir: str | None) -> Iterator[Credentials]:
+    """Raises SettingsError or RtError when the database cannot be used."""
     from rt_service.auth.credentials import Credentials
 
     with _store(config, set, data_dir) as store:

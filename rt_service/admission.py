@@ -89,7 +89,7 @@ class Admission:
         while self._expiries and self._expiries[0][0] <= now:
             due = heapq.heappop(self._expiries)
             if _counts(due):
-                due[2].transport.close("token_expired", "the token has expired; come with a new one", reconnect=False)
+                due[2].transport.close("token_expired", "the token has expired; come with a new one", reconnect=True)
         for line in self.lines:
             for sid, who in line.sessions():
                 if who.expires_at is not None and who.expires_at <= now:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rt_service import account_commands, data, log, remote, replay, runtime, settings, tokens
+from rt_service import account_commands, data, log, mosquitto_config, remote, replay, runtime, settings, tokens
 from rt_service.core.errors import RtError
 from rt_service.mqtt.routes import SERVICE_TOPICS, Incoming, Routes, RoutesError, check_names, load
 from rt_service.mqtt.topics import is_topic, matches
@@ -200,7 +200,7 @@ def grpc_gateway(
 @app.command("check-config")
 def check_config(config: ConfigFile = None, set: Set = None) -> None:
     """Print every setting as it is in effect, secrets masked."""
-    from rt_service.service import check
+    from rt_service.choices import check
 
     effective = settings.load(config, overrides=assignments(set))
     check(effective)
@@ -286,6 +286,7 @@ def simulate(
 
 
 app.command("token")(tokens.token)
+app.command("mosquitto-config")(mosquitto_config.mosquitto_config)
 app.command("tail")(remote.tail)
 app.command("publish")(remote.publish)
 app.command("check-data")(data.check_data)

@@ -9,28 +9,22 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from flask import Blueprint, Flask
 
-from rt_service import keys, log, runtime
+from rt_service import choices, log, runtime
 from rt_service.admission import Admission
-from rt_service.api import Api, ApiBounds
-from rt_service.auth.policy import OpenPolicy, Policy, Rule
+from rt_service.api import Api
 from rt_service.auth.revocations import Revocations
-from rt_service.auth.tokens import Expected, Key, Tokens
 from rt_service.bridge.bridge import Bridge
-from rt_service.bridge.link import address
 from rt_service.core import encoding
-from rt_service.core.hub import Hub, HubBounds
+from rt_service.core.hub import Hub
 from rt_service.core.ports import Clock
-from rt_service.core.stream import StreamBounds
 from rt_service.devices.calls import Calls
 from rt_service.devices.registry import Devices
 from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
-from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
 from rt_service.gateways.accounts_http import AccountsHttp
 from rt_service.gateways.devices_http import DevicesHttp
 from rt_service.gateways.grpc.child import GrpcChild
@@ -55,11 +49,10 @@ from rt_service.gateways.streams.gateway import Streams
 from rt_service.gateways.ws.gateway import Echo, WsGateway
 from rt_service.gateways.ws.upgrade import PlainWebSockets
 from rt_service.metrics import Metrics
-from rt_service.mqtt import routes
 from rt_service.mqtt.dead_letters import DeadLetters
 from rt_service.mqtt.relay import Relay
 from rt_service.registrar import Registrar
-from rt_service.settings import Settings, SettingsError, check_loopback, config_dir
+from rt_service.settings import Settings, SettingsError
 from rt_service.tuning import GarbageCollector, open_files
 
 SWEEP_S = 10.0
@@ -78,19 +71,19 @@ class Service:
         Raises:
             SettingsError, RoutesError: the settings cannot be used.
         """
-        self.routes = check(settings)
+        self.routes = choices.check(settings)
         clock, metrics, limits = runtime.SystemClock(), Metrics(), settings.limits
         self.settings = settings
         self.metrics = metrics
-        self.engine = _engine(settings, clock)
-        self.hub = Hub(self.engine, clock, metrics, _hub_bounds(settings), node=secrets.token_hex(4))
+        self.engine = choices.engine(settings, clock)
+        self.hub = Hub(self.engine, clock, metrics, choices.hub_bounds(settings), node=secrets.token_hex(4))
         self.calls = Calls(runtime.Waiter, limits.calls_in_flight, limits.calls_per_session)
         revocations = Revocations(self.engine, clock)
         revocations.restore()
-        self.policy = policy = _policy(settings, clock, revocations)
+        self.policy = policy = choices.policy(settings, clock, revocations)
         self.admission = Admission(policy, self.hub, clock, revocations)
         self.api = Api(
-            self.hub, policy, self.calls, clock, metrics, settings.server.namespaces, _api_bounds(settings),
+            self.hub, policy, self.calls, clock, metrics, settings.server.namespaces, choices.api_bounds(settings),
             Twins(self.engine, document_bytes=limits.message_bytes), self.admission,
         )  # fmt: skip
         self.devices = Devices(self.hub, self.engine, clock, limits.device_silent_s)
@@ -99,7 +92,7 @@ class Service:
         )
         self.relay = Relay(self.routes, self.api, self.devices, self.calls, self.dead_letters, clock)
         self.registrar = (
-            Registrar(settings, self.engine, clock, metrics, self.admission, token_keys(settings, clock))
+            Registrar(settings, self.engine, clock, metrics, self.admission, choices.token_keys(settings, clock))
             if settings.accounts.enabled
             else None
         )
@@ -303,35 +296,6 @@ class Service:
             runtime.sleep(pause)
 
 
-def check(settings: Settings) -> routes.Routes:
-    """Whatever can be wrong with settings that are each for themselves right; the routes that they name.
-
-    Raises:
-        SettingsError, RoutesError: they cannot be used.
-    """
-    _check_loopback(settings)
-    if settings.engine.url not in ("memory", "sqlite"):
-        raise SettingsError(f"engine.url: there is no engine {settings.engine.url!r}; there are sqlite and memory")
-    for name, table in (
-        ("engine.durability", settings.engine.durability),
-        ("history.namespaces", settings.history.namespaces),
-    ):
-        unknown = sorted(set(table) - set(settings.server.namespaces) - {"/game"})
-        if unknown:
-            there_are = ", ".join(settings.server.namespaces)
-            raise SettingsError(f"{name}: there is no namespace {unknown[0]}; there are {there_are}")
-    if settings.bridge.url:
-        address(settings.bridge)
-        if settings.auth.mode == "token" and not settings.bridge.trusted:
-            raise SettingsError(
-                "bridge.trusted: in token mode the outside broker has to check who publishes what; set it once its ACL "
-                "does (`mosquitto-config` writes one)"
-            )
-    if settings.accounts.enabled and settings.auth.mode == "open":
-        raise SettingsError('accounts.enabled: nobody logs in where nobody needs a token; set auth.mode = "token"')
-    return routes.load(config_dir() / settings.routes.file)
-
-
 def _listen(section: str, host: str, port: int, backlog: int) -> socket.socket:
     try:
         return runtime.listen(host, port, backlog)
@@ -347,82 +311,3 @@ def _listen(section: str, host: str, port: int, backlog: int) -> socket.socket:
 def _url(scheme: str, sock: socket.socket) -> str:
     host, port, *_ = sock.getsockname()
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def _policy(settings: Settings, clock: Clock, revocations: Revocations) -> Policy:
-    """Raises SettingsError when a key cannot be used."""
-    auth = settings.auth
-    if auth.mode == "open":
-        return OpenPolicy()
-    rules = [Rule(*(tuple(getattr(rule, name)) for name in Rule._fields)) for rule in auth.rules]
-    expected = Expected(auth.audience, auth.issuer, auth.leeway_s)
-    return Tokens(token_keys(settings, clock), expected, rules, revocations.revoked)
-
-
-def token_keys(settings: Settings, clock: Clock) -> Callable[[], list[Key]]:
-    """What answers the keys that tokens are checked with. Raises SettingsError when one cannot be used."""
-    auth = settings.auth
-    try:
-        given = {id: keys.Given(k.algorithm, k.secret.get_secret_value(), k.file) for id, k in auth.keys.items()}
-        fixed = keys.from_settings(given)
-        if not auth.jwks_file:
-            found = fixed or [keys.local(settings.server.data_dir)]
-            return lambda: found
-        jwks = keys.Jwks(Path(auth.jwks_file), clock)
-        return lambda: [*fixed, *jwks.current()]
-    except keys.CannotUse as error:
-        raise SettingsError(str(error)) from None
-
-
-def _check_loopback(settings: Settings) -> None:
-    hosts = {"server": settings.server.host, "mqtt": settings.mqtt.host, "grpc": settings.grpc.host}
-    for section, host in hosts.items():
-        check_loopback(settings, section, host)
-
-
-def _engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
-    """Raises SettingsError when the file cannot be used."""
-    history = settings.history
-    bounds = StreamBounds(
-        history.publications,
-        int(history.age_s * 1000),
-        history.keys,
-        history.repeat_ids,
-        int(history.repeat_s * 1000),
-        history.rooms,
-    )
-    by_namespace = dict.fromkeys(settings.server.namespaces, bounds)
-    for namespace, other in history.namespaces.items():
-        by_namespace[namespace] = replace(
-            bounds,
-            publications=other.publications or bounds.publications,
-            age_ms=int((other.age_s or history.age_s) * 1000),
-        )
-    if settings.engine.url == "memory":
-        return MemoryEngine(clock, bounds, by_namespace)
-    in_memory = [namespace for namespace, how in settings.engine.durability.items() if how == "memory"]
-    try:
-        database = Database(Path(settings.server.data_dir))
-    except CannotOpen as error:
-        raise SettingsError(str(error)) from None
-    return SqliteEngine(database, clock, bounds, by_namespace, in_memory)
-
-
-def _hub_bounds(settings: Settings) -> HubBounds:
-    limits = settings.limits
-    return HubBounds(
-        limits.rooms_per_session,
-        limits.sessions_per_identity,
-        limits.waiting_bytes,
-        settings.history.publications,
-        limits.presence_members,
-        limits.presence_grace_s,
-    )
-
-
-def _api_bounds(settings: Settings) -> ApiBounds:
-    limits = settings.limits
-    return ApiBounds(
-        limits.message_bytes, limits.publishes_per_s, limits.publish_burst, limits.call_timeout_max_s,
-        limits.joins_per_s, limits.join_burst, limits.new_rooms_per_s, limits.new_room_burst,
-    )  # fmt: skip

@@ -34,7 +34,7 @@ def token(
     config: Annotated[Path | None, typer.Option(help="TOML file instead of config/default.toml")] = None,
 ) -> None:
     """Make a token, signed with an HS256 key of the settings or the service's own."""
-    from rt_service.service import token_keys
+    from rt_service.choices import token_keys
 
     overrides = {"server.data_dir": data_dir} if data_dir else {}
     effective = settings.load(config, overrides=overrides)

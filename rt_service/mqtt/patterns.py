@@ -35,12 +35,17 @@ class Pattern:
     @property
     def filter(self) -> str:
         """The MQTT topic filter that covers every topic of this pattern."""
-        return "/".join("+" if "{" in level else level for level in self.text.split("/"))
+        return self.filter_for({})
 
     def read(self, text: str) -> dict[str, str] | None:
         """The names in `text`, or None if it is not of this pattern."""
         found = self._expression.fullmatch(text)
         return found.groupdict() if found else None
+
+    def filter_for(self, names: Mapping[str, str]) -> str:
+        """The MQTT topic filter that covers every topic of this pattern in which these names stand."""
+        text = _PLACEHOLDER.sub(lambda found: names.get(found[1], found[0]), self.text)
+        return "/".join("+" if "{" in level else level for level in text.split("/"))
 
     def names_of(self, filter: str) -> dict[str, str] | None:
         """The names that all topics share which `filter` matches; None unless all of them are of this pattern."""

@@ -137,6 +137,10 @@ class Routes:
         return [one for routes in self._out.values() for one in routes]
 
     @property
+    def in_routes(self) -> list[tuple[InRoute, Pattern]]:
+        return [(route, pattern) for pattern, route in self._in]
+
+    @property
     def out_filters(self) -> list[str]:
         """The topics that only the service publishes on; none where it is but the broker of other services."""
         filters = [pattern.filter for _, pattern in self.out_routes]

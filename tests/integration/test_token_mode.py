@@ -12,6 +12,7 @@ import pytest
 import requests
 from websockets.sync.client import connect as ws_connect
 
+from rt_client import Client, RtError
 from tests.support import tokens
 from tests.support.http_client import Refused, Stream
 from tests.support.mqtt_client import MqttClient
@@ -237,3 +238,27 @@ def test_a_stream_ends_with_its_token(service: Service, way: str) -> None:
     assert [body["code"] for name, body in stream.others if name == "closing"] == ["token_expired"]
     with pytest.raises(Refused):
         Stream(way, room(service, "ends"), "nobody", headers=bearer(token))
+
+
+def test_the_python_client_comes_with_a_token_or_is_told_why_not(service: Service) -> None:
+    with Client(service.http, token=tokens.make("alice")) as chat:
+        assert chat.join("python").publish("say", 1).offset == 1
+    for token, code in ((None, "unauthorized"), (tokens.make(exp=int(time.time()) - 60), "token_expired")):
+        with pytest.raises(RtError) as refused:
+            Client(service.http, token=token).connect()
+        assert refused.value.code == code
+
+
+def test_a_python_client_comes_back_with_a_new_token_when_the_old_one_expires(service: Service) -> None:
+    given: list[str] = []
+
+    def token() -> str:
+        given.append(tokens.make("renewed", exp=int(time.time()) + (2 if not given else 600)))
+        return given[-1]
+
+    with Client(service.http, token=token) as chat:
+        room = chat.join("renewed")
+        closed: list[str] = []
+        chat.on_closing(lambda closing: closed.append(closing.code))
+        eventually(lambda: len(given) == 2, 15)
+        assert room.publish("say", 1).offset == 1 and closed == ["token_expired"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rt_service import cli, settings
-from rt_service.service import check
+from rt_service.choices import check
 from rt_service.settings import Settings, SettingsError
 
 ALL = [(section, key) for section, key, _ in settings.names()]

@@ -14,6 +14,7 @@ from rt_client.link import Answer, Link, answer_of
 from rt_client.model import Closing, Identity, Member, Position, PresenceChange, Publication, RtError, Twin
 from rt_client.room import ANSWER_S, NEVER_S, WAITING_MOST, H, Handler, Handlers, Room, log, pause_s
 
+Token = str | Callable[[], str]
 CLOSE_S = 5.0  # for a handler to finish
 
 
@@ -26,9 +27,19 @@ class Client:
     """
 
     def __init__(
-        self, url: str, *, namespace: str = "/chat", user: str | None = None, token: str | None = None, info: Any = None
+        self,
+        url: str,
+        *,
+        namespace: str = "/chat",
+        user: str | None = None,
+        token: Token | None = None,
+        info: Any = None,
     ) -> None:
-        """`info` is shown in presence. Raises RtError where `url` or `namespace` cannot be one."""
+        """`token` may be a function, which is asked before each connect; `info` is shown in presence.
+
+        Raises:
+            RtError: `url` or `namespace` cannot be one.
+        """
         if not url.startswith(("http://", "https://")):
             raise RtError("bad_request", f"a url is like http://127.0.0.1:5000, not {url}")
         if not namespace.startswith("/"):
@@ -36,8 +47,8 @@ class Client:
         self.url, self._namespace = url, namespace
         # Whoever has no name gets one here, so that the service knows a repeated publish after a reconnect.
         name = user or (None if token else f"anon-{secrets.token_hex(6)}")
-        auth = {"user": name, "token": token, "info": info}
-        self._auth = {name: value for name, value in auth.items() if value is not None}
+        self._auth = {name: value for name, value in (("user", name), ("info", info)) if value is not None}
+        self._token = token
         self._answers = Handlers()
         self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._stay, self._tell)]
@@ -158,7 +169,8 @@ class Client:
 
     def _open(self) -> None:
         link = Link(self.url, self._namespace, self._received, self._lost)
-        link.open(self._auth)
+        token = self._token() if callable(self._token) else self._token
+        link.open(self._auth if token is None else {**self._auth, "token": token})
         with self._changed:
             if link.over:
                 raise RtError("unavailable", f"{self.url} ended the connection")
