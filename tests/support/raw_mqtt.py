@@ -25,10 +25,11 @@ P = TypeVar("P")
 
 
 class RawMqtt:
-    def __init__(self, url: str, version: int = 5) -> None:
+    def __init__(self, url: str, version: int = 5, source: str = "") -> None:
+        """`source` is the address to come from."""
         parts = urlsplit(url)
         self.version = version
-        self._socket = socket.create_connection((parts.hostname, parts.port), timeout=10)
+        self._socket = socket.create_connection((parts.hostname, parts.port), timeout=10, source_address=(source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._framer = wire.Framer(1 << 28)
         self._packets: list[Packet] = []

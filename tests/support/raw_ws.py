@@ -36,9 +36,14 @@ def masked(opcode: int, payload: bytes, *, fin: bool = True, rsv: int = 0, mask:
 class RawWebSocket:
     """Open when the constructor returns; `status` is 101 or what the server said instead."""
 
-    def __init__(self, url: str, path: str, headers: dict[str, str] | None = None, buffer: int | None = None) -> None:
+    def __init__(
+        self, url: str, path: str, headers: dict[str, str] | None = None, buffer: int | None = None, source: str = ""
+    ) -> None:
+        """`source` is the address to come from."""
         parts = urlsplit(url)
         self.socket = socket.socket()
+        if source:
+            self.socket.bind((source, 0))
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.socket.settimeout(10)
