@@ -49,6 +49,14 @@ def answer(ws: RawWebSocket, ref: Any) -> dict[str, Any]:
             return said
 
 
+def pushed(ws: RawWebSocket, what: str) -> dict[str, Any]:
+    """The next push of that kind on `/ws`, whatever comes before."""
+    while True:
+        said: dict[str, Any] = json.loads(ws.text())
+        if said.get("push") == what:
+            return said
+
+
 def polling(service: Service, namespace: str = "/chat") -> tuple[Http, str]:
     """A connection, and the address at which it polls and posts."""
     client = Http(service.http)
