@@ -95,7 +95,7 @@ class RoomsHttp:
             try:
                 self._publish_one(session, room, one, lambda outcome, n=n: settle(n, outcome))
             except RtError as error:
-                settle(n, error)
+                settle(n, error.with_traceback(None))  # which would hold on to all that was said
         try:
             if said:
                 over.wait(PUBLISH_S)

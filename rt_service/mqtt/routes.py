@@ -18,6 +18,7 @@ from rt_service.mqtt.payloads import CODECS
 from rt_service.mqtt.topics import Trie
 
 SERVICE_TOPICS = ("rt/services/#",)  # what services say of themselves; devices may not publish there
+REMEMBERED = 256  # characters of a topic up to which it is remembered what it becomes
 CodecName = Literal["json", "text", "raw", "msgpack", "cbor"]
 
 
@@ -124,7 +125,7 @@ class Routes:
             self._trie.add(pattern.filter, number)
         for out in outgoing:
             self._out[out.does].append((out, _checked_out(out)))
-        self.incoming = lru_cache(4096)(self._incoming)
+        self._remembered = lru_cache(4096)(self._incoming)
         self._topics_of = lru_cache(4096)(self._find_topics)
 
     @property
@@ -145,6 +146,10 @@ class Routes:
         """The topics that only the service publishes on; none where it is but the broker of other services."""
         filters = [pattern.filter for _, pattern in self.out_routes]
         return [*filters, *SERVICE_TOPICS] if filters else []
+
+    def incoming(self, topic: str) -> Incoming | None:
+        """The first route that fits a topic, if there is one."""
+        return self._remembered(topic) if len(topic) <= REMEMBERED else self._incoming(topic)
 
     def _incoming(self, topic: str) -> Incoming | None:
         for number in sorted(self._trie.match(topic)):

@@ -36,7 +36,6 @@ from rt_service.mqtt.topics import SHARE_PREFIX, is_filter
 from rt_service.mqtt.wire import ProtocolViolation, Reason
 
 SLICE_S = 0.005  # one client's packets at a time, then the others get their turn
-FILTERS_PER_PACKET = 5000
 LINGER_S = 1.0  # a close with something unread in the socket would reset it, and swallow the reason we gave
 
 
@@ -287,7 +286,6 @@ class Connection:
     # -- SUBSCRIBE and the rest
 
     def _on_subscribe(self, packet: Subscribe) -> None:
-        _check_filters(len(packet.subscriptions))
         identifier = (packet.properties.get("subscription_identifier") or [None])[0]
         reasons = [self._subscribe(subscription, identifier) for subscription in packet.subscriptions]
         told = [reason if self._version == V5 or reason < 0x80 else 0x80 for reason in reasons]
@@ -311,7 +309,6 @@ class Connection:
         return subscription.qos
 
     def _on_unsubscribe(self, packet: Unsubscribe) -> None:
-        _check_filters(len(packet.filters))
         removed = [self._broker.unsubscribe(self._session, filter) for filter in packet.filters]
         reasons: list[int] = [Reason.SUCCESS if one else Reason.NO_SUBSCRIPTION_EXISTED for one in removed]
         self._send(codec.encode(Suback(Kind.UNSUBACK, packet.packet_id, reasons), self._version))
@@ -385,11 +382,6 @@ class Connection:
     def _drained(self) -> None:
         if self._terms is not None and self._session.connection is self:
             self._session.pump()
-
-
-def _check_filters(count: int) -> None:
-    if count > FILTERS_PER_PACKET:
-        raise ProtocolViolation(Reason.QUOTA_EXCEEDED, f"more than {FILTERS_PER_PACKET} filters in one packet")
 
 
 def _nobody(outcome: bool | RtError) -> None:

@@ -217,8 +217,11 @@ class WsGateway:
 
     def _answer(self, session: Session, request: dict[str, Any]) -> None:
         said = {"error": request["error"]} if "error" in request else request.get("data")
-        if not session.transport.answer(str(request.get("id")), said):  # type: ignore[attr-defined]
-            raise NotFound(f"no call {str(request.get('id'))[:64]!r} waits for an answer of yours")
+        call = request.get("id")
+        if type(call) is not str:
+            raise BadRequest("`id` is the call's, a string")
+        if not session.transport.answer(call, said):  # type: ignore[attr-defined]
+            raise NotFound(f"no call {call[:64]!r} waits for an answer of yours")
 
 
 def _checked(ref: Any) -> Any:
