@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from rt_service.core.encoding import in_base64
 from rt_service.remote import DEFAULT_URL, Namespace, RemoteError, Room, Token, Url, ask, connect
 
 PAGE = 1000
@@ -33,7 +34,7 @@ def export(
     try:
         with _opened(out) as file, _progress("exporting", None) as (progress, task):
             for epoch, publication in _history(client, namespace, room):
-                file.write(json.dumps({"epoch": epoch, **publication}, default=_base64) + "\n")
+                file.write(json.dumps({"epoch": epoch, **publication}, default=in_base64) + "\n")
                 count += 1
                 progress.update(task, completed=count)
     finally:
@@ -128,12 +129,6 @@ def _read(file: Path) -> list[dict[str, Any]]:
             raise RemoteError(f"{file}, line {number}: is no publication as `export` writes them") from None
         publications.append(publication)
     return publications
-
-
-def _base64(value: Any) -> Any:
-    import base64
-
-    return {"$base64": base64.b64encode(value).decode()}
 
 
 def _opened(out: Path | None) -> Any:

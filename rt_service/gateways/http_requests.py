@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,6 +10,7 @@ from flask import Response, request
 
 from rt_service.api import Api
 from rt_service.auth.policy import Policy, allow
+from rt_service.core.encoding import in_base64
 from rt_service.core.errors import ERRORS, BadRequest, InvalidData, Timeout, TooLarge
 from rt_service.core.limits import Buckets
 from rt_service.core.model import Identity, Who
@@ -117,7 +117,7 @@ def query(kind: type[Q]) -> Q:
 def json(value: Any, status: int = 200) -> Response:
     """Raises InvalidData where somebody's data is nested too deep."""
     try:
-        return Response(orjson.dumps(value, default=_base64), status, content_type=JSON)
+        return Response(orjson.dumps(value, default=in_base64), status, content_type=JSON)
     except orjson.JSONEncodeError as error:
         raise InvalidData(f"the answer cannot be sent as JSON: {error}") from None
 
@@ -139,7 +139,3 @@ def tagged(response: Response, tag: str | None = None) -> Response:
     response.headers["Cache-Control"] = "no-cache"
     response.make_conditional(request)
     return response
-
-
-def _base64(value: Any) -> Any:
-    return {"$base64": base64.b64encode(value).decode()}

@@ -13,9 +13,9 @@ import grpc
 
 from rt_service.gateways.grpc import realtime_pb2 as rt
 from rt_service.gateways.grpc.realtime_pb2_grpc import RealtimeStub
+from tests.support.binary import to_json, with_bytes
 from tests.support.verbs import Verbs
 from tests.support.waiting import eventually
-from tests.support.ws_client import _to_json, _with_bytes
 
 Metadata = list[tuple[str, str]]
 
@@ -93,7 +93,7 @@ class GrpcClient(Verbs):
         self._requests.put(None)
 
     def send(self, op: str, request: Any = None, ref: str = "", data: str | None = None) -> None:
-        data = json.dumps(request or {}, default=_to_json) if data is None else data
+        data = json.dumps(request or {}, default=to_json) if data is None else data
         self._requests.put(rt.SessionRequest(ref=ref, op=op, ns=self.namespace, data=data))
 
     def ask(self, verb: str, request: Any = None) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _identity(message: Any) -> dict[str, Any]:
 
 
 def _json(text: str) -> Any:
-    return _with_bytes(json.loads(text))
+    return with_bytes(json.loads(text))
 
 
 _SHAPES: dict[str, Callable[[Any], dict[str, Any]]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -11,21 +10,10 @@ from typing import Any
 import requests
 import sseclient
 
+from tests.support.binary import to_json, with_bytes
 from tests.support.verbs import Verbs
 
 ACCEPT = {"Server-Sent Events": "text/event-stream", "NDJSON": "application/x-ndjson"}
-
-
-def to_json(value: Any) -> Any:
-    return {"$base64": base64.b64encode(value).decode()}
-
-
-def with_bytes(value: Any) -> Any:
-    if isinstance(value, dict):
-        if value.keys() == {"$base64"}:
-            return base64.b64decode(value["$base64"])
-        return {name: with_bytes(one) for name, one in value.items()}
-    return [with_bytes(one) for one in value] if isinstance(value, list) else value
 
 
 class Stream:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import threading
@@ -13,20 +12,9 @@ from urllib.parse import urlencode
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.support.binary import to_json, with_bytes
 from tests.support.verbs import Verbs
 from tests.support.waiting import eventually
-
-
-def _to_json(value: Any) -> Any:
-    return {"$base64": base64.b64encode(value).decode()}
-
-
-def _with_bytes(value: Any) -> Any:
-    if isinstance(value, dict):
-        if value.keys() == {"$base64"}:
-            return base64.b64decode(value["$base64"])
-        return {name: _with_bytes(one) for name, one in value.items()}
-    return [_with_bytes(one) for one in value] if isinstance(value, list) else value
 
 
 class WsClient(Verbs):
@@ -60,7 +48,7 @@ class WsClient(Verbs):
     def _read(self) -> None:
         try:
             for text in self.socket:
-                self._take(_with_bytes(json.loads(text)))
+                self._take(with_bytes(json.loads(text)))
         except ConnectionClosed:
             pass
         self.closed = (self.socket.close_code or 1006, self.socket.close_reason or "")
@@ -74,7 +62,7 @@ class WsClient(Verbs):
             self.send({"op": "answer", "ns": said["ns"], "id": said["id"], "data": self.on_call(said)})
 
     def send(self, request: dict[str, Any]) -> None:
-        self.socket.send(json.dumps(request, default=_to_json))
+        self.socket.send(json.dumps(request, default=to_json))
 
     def ask(self, verb: str, request: Any = None) -> dict[str, Any]:
         ref = next(self._refs)

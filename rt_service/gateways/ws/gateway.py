@@ -9,6 +9,7 @@ import orjson
 
 from rt_service import log, runtime
 from rt_service.api import Api
+from rt_service.core.encoding import in_base64
 from rt_service.core.errors import BadRequest, Conflict, InvalidData, NotFound, NotOnline, RtError
 from rt_service.core.hub import Hub
 from rt_service.core.session import Session
@@ -194,7 +195,7 @@ class WsGateway:
 
     def _say(self, connection: JsonConnection, ref: Any, answer: dict[str, Any]) -> None:
         whole = answer if ref is None else {"ref": ref, **answer}
-        connection.send_frame(frames.text(orjson.dumps(whole, default=_base64)))
+        connection.send_frame(frames.text(orjson.dumps(whole, default=in_base64)))
 
     def _authenticate(self, connection: JsonConnection, request: dict[str, Any]) -> None:
         if connection.sessions:
@@ -229,12 +230,6 @@ def _checked(ref: Any) -> Any:
     if ref is None or type(ref) is int or (type(ref) is str and len(ref) <= REF_CHARACTERS):
         return ref
     raise BadRequest(f"`ref` is a whole number or a string of at most {REF_CHARACTERS} characters")
-
-
-def _base64(value: Any) -> Any:
-    import base64
-
-    return {"$base64": base64.b64encode(value).decode()}
 
 
 class Echo:
