@@ -150,6 +150,8 @@ class Service:
             mqtt.keepalive_max_s,
             mqtt.connect_s,
             mqtt.waiting_bytes,
+            mqtt.publishes_per_s,
+            mqtt.publish_burst,
         )
         in_open_mode = self.settings.auth.mode == "open"
         by_secret = self.registrar.device if self.registrar else None

@@ -200,6 +200,10 @@ class Mqtt(Section):
         120, description="longest keepalive; an MQTT 5 client that asks for more is told this"
     )
     connect_s: Seconds = Field(5.0, description="seconds a connection has to send its CONNECT")
+    publishes_per_s: Seconds = Field(
+        2000.0, description="messages per second of one connection, on average; what comes faster is read later"
+    )
+    publish_burst: Positive = Field(4000, description="messages of one connection at once")
     session_expiry_max_s: Positive = Field(86_400, description="longest time that a session is kept for its client")
     sessions: Positive = Field(50_000, description="MQTT sessions, connected or not")
     subscriptions: Positive = Field(1000, description="subscriptions of one session")

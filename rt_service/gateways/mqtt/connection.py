@@ -6,6 +6,7 @@ from zlib import crc32
 
 from rt_service import runtime
 from rt_service.core.errors import RtError
+from rt_service.core.limits import TokenBucket
 from rt_service.core.model import Token, Who
 from rt_service.core.ports import Clock
 from rt_service.gateways.mqtt.acks import Acks
@@ -60,6 +61,8 @@ class Connection:
         self._terms: Terms | None = None
         self._output = Output(stream, bounds.waiting_bytes, self._drained)
         self._acks = Acks(self._send)
+        self._publishes = TokenBucket(bounds.publishes_per_s, bounds.publish_burst, clock.monotonic())
+        self._unpaid = False  # a message that no token was taken for yet
         self._over = False
         self._aliases: dict[int, str] = {}
         self._own_aliases: dict[str, int] = {}
@@ -125,6 +128,7 @@ class Connection:
                     if self._over:  # an earlier message could not be kept: none may overtake it
                         return
                 self._take(codec.decode(header, body, self._version))
+                self._pace()
                 while not self._over and not self._acks.wait(self._bounds.receive_maximum, timeout_s=1.0):
                     pass  # the client sends faster than its messages are kept
                 if self._over:
@@ -132,6 +136,16 @@ class Connection:
             if self._terms is None and self._clock.monotonic() > connect_by:
                 raise TimeoutError
             runtime.sleep(0)  # a socket that always has something to read would keep the loop to itself
+
+    def _pace(self) -> None:
+        """Read on later where more was published than may be: the system's buffers fill, and the client notices."""
+        while not self._over and self._unpaid:
+            wait_s = self._publishes.take(self._clock.monotonic())
+            if not wait_s:
+                self._unpaid = False
+                return
+            self._metrics.mqtt_paused.inc(wait_s)
+            runtime.sleep(wait_s)
 
     def _take(self, packet: Packet) -> None:
         if self._terms is None:
@@ -197,6 +211,7 @@ class Connection:
     # -- PUBLISH, and the acknowledgements of both directions
 
     def _on_publish(self, packet: Publish) -> None:
+        self._unpaid = True
         session, packet_id = self._session, packet.packet_id
         topic = self._topic(packet)
         if not packet.qos:

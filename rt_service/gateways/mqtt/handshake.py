@@ -53,6 +53,8 @@ class ConnectionBounds:
     keepalive_max_s: int = 120
     connect_s: float = 5.0
     waiting_bytes: int = 1 << 20
+    publishes_per_s: float = 2000.0
+    publish_burst: int = 4000
 
 
 @dataclass(slots=True)
