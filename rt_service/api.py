@@ -200,7 +200,7 @@ class Api:
         """Join a room; what is published from now on is held until `Hub.release`. Raises RtError, see `Hub.join`."""
         room = self._room(session, "join", room)
         self._take(self._joins, session.who, "joins", self._bounds.joins_per_s)
-        self._check_new(session.who, session.namespace, room)
+        self.check_new(session.who, session.namespace, room)
         return self._hub.join(session, room, since)
 
     def made(self, session: Session, asked: verbs.Publish) -> Publication:
@@ -218,6 +218,11 @@ class Api:
         """Raises NotFound where there is none of that name."""
         if namespace not in self._namespaces:
             raise NotFound(f"there is no namespace {namespace[:64]}; there are {', '.join(self._namespaces)}")
+
+    def check_new(self, who: Who, namespace: str, room: str) -> None:
+        """Raises TooManyRequests where somebody makes rooms faster than it may; services and admins are not asked."""
+        if who.role not in ("service", "admin") and not self._hub.exists(namespace, room):
+            self._take(self._new_rooms, who, "new rooms", self._bounds.new_rooms_per_s)
 
     # -- verbs
 
@@ -348,11 +353,6 @@ class Api:
                 retry_after_ms=int(wait_s * 1000) + 1,
             )
 
-    def _check_new(self, who: Who, namespace: str, room: str) -> None:
-        """Raises TooManyRequests where somebody makes rooms faster than it may; services and admins are not asked."""
-        if who.role not in ("service", "admin") and not self._hub.exists(namespace, room):
-            self._take(self._new_rooms, who, "new rooms", self._bounds.new_rooms_per_s)
-
     def _take(self, buckets: Buckets, who: Who, what: str, rate: float) -> None:
         now = self._clock.monotonic()
         wait_s = buckets.of(str(who.identity), now).take(now)
@@ -378,7 +378,7 @@ class Api:
         if class_ is PublicationClass.LATEST:
             key = key or event
         allow(self._policy, who, "publish", namespace, room, event)
-        self._check_new(who, namespace, room)
+        self.check_new(who, namespace, room)
         if self.hooks:
             said = Said(namespace, room, event, data, who.identity, class_, key)
             self.hooks.run(said)

@@ -35,6 +35,7 @@ from rt_service.gateways.mqtt.gateway import MqttGateway
 from rt_service.gateways.mqtt.guard import OpenGuard, TokenGuard
 from rt_service.gateways.mqtt.handshake import ConnectionBounds
 from rt_service.gateways.mqtt.keeper import StoreKeeper
+from rt_service.gateways.mqtt.queue import QueueBounds
 from rt_service.gateways.mqtt.session import Forgetful
 from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
 from rt_service.gateways.operations import register
@@ -142,7 +143,11 @@ class Service:
 
     def _mqtt_gateway(self, clock: Clock) -> MqttGateway:
         mqtt = self.settings.mqtt
-        broker = BrokerBounds(mqtt.sessions, mqtt.subscriptions, mqtt.queued, mqtt.retained, mqtt.session_expiry_max_s)
+        broker = BrokerBounds(
+            mqtt.sessions, self.settings.limits.sessions_per_identity, mqtt.subscriptions,
+            QueueBounds(mqtt.queued, mqtt.queued_bytes), mqtt.retained, mqtt.retained_bytes,
+            mqtt.session_expiry_max_s,
+        )  # fmt: skip
         connection = ConnectionBounds(
             mqtt.packet_bytes,
             mqtt.receive_maximum,

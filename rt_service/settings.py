@@ -208,10 +208,14 @@ class Mqtt(Section):
     sessions: Positive = Field(50_000, description="MQTT sessions, connected or not")
     subscriptions: Positive = Field(1000, description="subscriptions of one session")
     queued: Positive = Field(1000, description="QoS 1 and 2 messages that wait for one session; past it the oldest go")
+    queued_bytes: Positive = Field(8_388_608, description="their bytes, and those of messages that are in flight to it")
     waiting_bytes: Positive = Field(
         1_048_576, description="bytes that wait for one connection; past it QoS 0 is dropped"
     )
     retained: Positive = Field(100_000, description="retained messages; past it new topics are refused")
+    retained_bytes: Positive = Field(
+        268_435_456, description="bytes of retained messages; past it new ones are refused"
+    )
 
 
 class Grpc(Section):

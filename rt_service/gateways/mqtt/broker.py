@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from rt_service import log
 from rt_service.core.errors import RtError
-from rt_service.core.model import Who
+from rt_service.core.model import Identity, Who
 from rt_service.core.ports import Clock
 from rt_service.gateways.mqtt.message import Delivery, Message
+from rt_service.gateways.mqtt.queue import QUEUE, QueueBounds
 from rt_service.gateways.mqtt.retained import Retained
 from rt_service.gateways.mqtt.session import Keeper, MqttSession
 from rt_service.gateways.mqtt.subscriptions import Entry, Subscriptions, deliveries
@@ -23,9 +25,11 @@ from rt_service.mqtt.wire import Reason
 @dataclass(frozen=True)
 class BrokerBounds:
     sessions: int = 50_000
+    sessions_per_identity: int = 50
     subscriptions: int = 1000  # of one session
-    queued: int = 1000  # of one session
+    queue: QueueBounds = QUEUE  # of one session
     retained: int = 100_000
+    retained_bytes: int = 256 << 20
     session_expiry_max_s: float = 86_400
 
 
@@ -52,7 +56,8 @@ class Broker:
     def __init__(self, sink: Sink, keeper: Keeper, clock: Clock, metrics: Metrics, bounds: BrokerBounds) -> None:
         self.sessions: dict[str, MqttSession] = {}
         self.subscriptions = Subscriptions()
-        self.retained = Retained(bounds.retained)
+        self.retained = Retained(bounds.retained, bounds.retained_bytes)
+        self._sessions_of: Counter[Identity] = Counter()
         self.bounds = bounds
         self.log = log.Seldom(log.get("mqtt"), clock)
         self._sink = sink
@@ -66,7 +71,7 @@ class Broker:
         """The client's session and whether it was there before [MQTT-3.1.2-4], [MQTT-3.1.2-5].
 
         Raises:
-            Refused: there are as many sessions as there may be, or the session is somebody else's.
+            Refused: there are as many sessions, of all or of this identity, as may be, or this one is somebody else's.
         """
         session = self.sessions.get(client_id)
         if session is not None and session.who.identity != who.identity:
@@ -83,10 +88,16 @@ class Broker:
             session.who = who
             session.ends_at = session.will_at = None  # a delayed will is not sent [MQTT-3.1.3-9]
             return session, True
-        if len(self.sessions) >= self.bounds.sessions:
+        mine = self._sessions_of[who.identity]
+        if len(self.sessions) >= self.bounds.sessions or mine >= self.bounds.sessions_per_identity:
             raise Refused(Reason.QUOTA_EXCEEDED)
-        session = self.sessions[client_id] = MqttSession(client_id, who, self._keeper, self.bounds.queued)
-        return session, False
+        return self.new_session(client_id, who), False
+
+    def new_session(self, client_id: str, who: Who) -> MqttSession:
+        """One more, whatever the bounds."""
+        self._sessions_of[who.identity] += 1
+        session = self.sessions[client_id] = MqttSession(client_id, who, self._keeper, self.bounds.queue)
+        return session
 
     def detach(self, session: MqttSession, *, will_delay_s: float) -> None:
         """The session's connection is gone; its will, if there still is one, is sent after the delay."""
@@ -103,7 +114,10 @@ class Broker:
         self.send_will(session)
         for filter in list(session.subscriptions):
             self.unsubscribe(session, filter)
-        self.sessions.pop(session.client_id, None)
+        if self.sessions.pop(session.client_id, None) is not None:
+            self._sessions_of[session.who.identity] -= 1
+            if not self._sessions_of[session.who.identity]:
+                del self._sessions_of[session.who.identity]
         self._keeper.ended(session)
 
     def send_will(self, session: MqttSession) -> None:
@@ -193,10 +207,10 @@ class Broker:
 
     def offer(self, session: MqttSession, delivery: Delivery) -> None:
         dropped = session.offer(delivery)
-        if dropped is None:
+        if delivery not in dropped:
             self._metrics.mqtt_messages.labels("out").inc()
-        else:
-            self._metrics.dropped.labels("mqtt_queue" if dropped.qos else "mqtt_qos0").inc()
+        for one in dropped:
+            self._metrics.dropped.labels("mqtt_queue" if one.qos else "mqtt_qos0").inc()
 
     def retain(self, message: Message) -> bool:
         """Make it its topic's retained message; whether there was room for it."""

@@ -7,7 +7,6 @@ and deleted when it is acknowledged; what happens to it within one transaction i
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from msgspec import msgpack
@@ -93,10 +92,9 @@ class StoreKeeper:
             broker.retained.put(self._message(msgpack.decode(value)))
         for client_id, value in self._store.load(SESSIONS):
             kind, id, expiry_s, ends_ms, will = msgpack.decode(value)
-            session = MqttSession(client_id, known_as(Identity(kind, id)), self, broker.bounds.queued)
+            session = broker.new_session(client_id, known_as(Identity(kind, id)))
             session.expiry_s, session.kept = expiry_s, True
             self._set_end(session, ends_ms, None if will is None else self._message(will))
-            broker.sessions[client_id] = session
         for key, value in self._store.load(SUBSCRIPTIONS):
             client_id, _, filter = key.partition("\0")
             qos, no_local, as_published, identifier = msgpack.decode(value)
@@ -122,12 +120,7 @@ class StoreKeeper:
 
     def _restore_delivery(self, session: MqttSession, number: int, state: list[Any]) -> None:
         packet_id, released, qos, retain, identifiers, message = state
-        delivery = Delivery(self._message(message), qos, retain, tuple(identifiers), released, number)
-        if packet_id:
-            session.in_flight[packet_id] = delivery
-        else:
-            session.queue.append(delivery)
-        session.numbers = count(number + 1)
+        session.restore(Delivery(self._message(message), qos, retain, tuple(identifiers), released, number), packet_id)
 
     # -- forms
 
