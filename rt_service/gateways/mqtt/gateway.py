@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 from rt_service import log, runtime
+from rt_service.admission import Talk
 from rt_service.core.errors import NotOnline, RtError
 from rt_service.core.model import Publication, Who
 from rt_service.core.ports import Clock
@@ -109,8 +110,12 @@ class MqttGateway:
 
     # -- who is connected; see `admission.Line`
 
-    def sessions(self) -> list[tuple[str, Who]]:
-        return [(f"mqtt:{c.client_id}", c.who) for c in self._connections if c.who is not None]
+    def sessions(self) -> list[Talk]:
+        return [
+            Talk(f"mqtt:{c.client_id}", c.who, "mqtt", c.waiting, c.since)
+            for c in self._connections
+            if c.who is not None
+        ]
 
     def end(self, sid: str, code: str) -> None:
         reason = Reason.NOT_AUTHORIZED if code == "token_expired" else Reason.ADMINISTRATIVE_ACTION
