@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 from rt_service import log
 from rt_service.auth.policy import Policy, allow
@@ -20,11 +20,34 @@ from rt_service.core.session import Session
 SLACK = 1000  # expiries that are remembered of sessions that are over, before they are looked through
 
 
+class Talk(NamedTuple):
+    """One conversation as who runs the service sees it; `namespace` is None and `rooms` is empty over MQTT."""
+
+    sid: str
+    who: Who
+    transport: str
+    waiting: int  # bytes
+    since: int  # Unix ms
+    namespace: str | None = None
+    rooms: Collection[str] = ()
+
+    def shown(self) -> dict[str, Any]:
+        kind, id = self.who.identity
+        said = self._asdict()
+        del said["who"]
+        return {**said, "kind": kind, "id": id, "role": self.who.role, "rooms": sorted(self.rooms)}
+
+    def fits(self, text: str) -> bool:
+        """Whether `text`, in small letters, stands in what is shown of it."""
+        about = (self.sid, self.who.identity, self.who.role, self.transport, self.namespace or "", *self.rooms)
+        return any(text in str(one).lower() for one in about)
+
+
 class Line(Protocol):
     """A way in whose conversations are no sessions of the hub: MQTT."""
 
-    def sessions(self) -> list[tuple[str, Who]]:
-        """Everybody who is connected, by sid."""
+    def sessions(self) -> list[Talk]:
+        """Everybody who is connected."""
 
     def end(self, sid: str, code: str) -> None:
         """End one, as `Transport.close` does."""
@@ -52,7 +75,7 @@ class Admission:
         """
         who = self._policy.identify(credentials)
         allow(self._policy, who, "connect", namespace, None, None)
-        session = Session(sid, namespace, who, transport, publishes)
+        session = Session(sid, namespace, who, transport, publishes, self._clock.ms())
         self._hub.open(session)
         self._expect(session)
         return session
@@ -91,17 +114,24 @@ class Admission:
             if _counts(due):
                 due[2].transport.close("token_expired", "the token has expired; come with a new one", reconnect=True)
         for line in self.lines:
-            for sid, who in line.sessions():
-                if who.expires_at is not None and who.expires_at <= now:
-                    line.end(sid, "token_expired")
+            for talk in line.sessions():
+                if talk.who.expires_at is not None and talk.who.expires_at <= now:
+                    line.end(talk.sid, "token_expired")
 
     # -- for whoever operates the service
 
-    def sessions(self, asker: Who) -> list[dict[str, Any]]:
-        """Everybody who is in. Raises Forbidden."""
+    def sessions(self, asker: Who, filter: str = "", limit: int = 1000) -> tuple[list[Talk], int]:
+        """Who is in and fits `filter`: at most `limit`, for whom most waits first; how many fit. Raises Forbidden."""
         allow(self._policy, asker, "sessions", "", None, None)
-        here = [_shown(s.sid, s.who, s.namespace, sorted(s.rooms)) for s in self._hub.sessions]
-        return here + [_shown(sid, who, None, []) for line in self.lines for sid, who in line.sessions()]
+        text = filter.lower()
+        here = [talk for talk in self._talks() if not text or talk.fits(text)]
+        return heapq.nlargest(limit, here, key=lambda talk: talk.waiting), len(here)
+
+    def _talks(self) -> Iterator[Talk]:
+        for s in self._hub.sessions:
+            yield Talk(s.sid, s.who, s.transport.wire.name, s.transport.waiting, s.since, s.namespace, s.rooms)
+        for line in self.lines:
+            yield from line.sessions()
 
     def kick(self, asker: Who, sid: str) -> None:
         """End one session; it may come again. Raises Forbidden, or NotFound."""
@@ -137,9 +167,9 @@ class Admission:
                 session.transport.close("kicked", "this session was ended by who runs the service", reconnect=False)
                 ended += 1
         for line in self.lines:
-            for sid, who in line.sessions():
-                if which(sid, who):
-                    line.end(sid, "kicked")
+            for talk in line.sessions():
+                if which(talk.sid, talk.who):
+                    line.end(talk.sid, "kicked")
                     ended += 1
         return ended
 
@@ -147,8 +177,3 @@ class Admission:
 def _counts(expiry: tuple[float, int, Session]) -> bool:
     at, _, session = expiry
     return session.open and session.who.expires_at == at
-
-
-def _shown(sid: str, who: Who, namespace: str | None, rooms: list[str]) -> dict[str, Any]:
-    kind, id = who.identity
-    return {"sid": sid, "kind": kind, "id": id, "role": who.role, "namespace": namespace, "rooms": rooms}

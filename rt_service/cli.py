@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from rt_service import account_commands, data, log, mosquitto_config, remote, replay, runtime, settings, tokens
-from rt_service.core.errors import RtError
-from rt_service.mqtt.routes import SERVICE_TOPICS, Incoming, Routes, RoutesError, check_names, load
-from rt_service.mqtt.topics import is_topic, matches
+from rt_service.core.errors import BadRequest, RtError
+from rt_service.mqtt.explain import explained
+from rt_service.mqtt.routes import RoutesError, load
 from rt_service.options import ConfigFile, DataDir, Set, assignments
 from rt_service.settings import Settings, SettingsError
 from rt_service.version import __version__
@@ -233,45 +232,11 @@ def explain(
     effective = settings.load(config, overrides=assignments(set))
     routes = load(settings.config_dir() / effective.routes.file)
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    for line in explained(topic, routes, effective.server.namespaces):
-        console.print(line)
-
-
-def explained(topic: str, routes: Routes, namespaces: Collection[str]) -> list[str]:
-    """What `routes explain` prints."""
-    if not is_topic(topic):
-        raise SettingsError(f"{topic!r} is no topic to publish on: it is empty, or has a + or #")
-    incoming = routes.incoming(topic)
-    if incoming is not None:
-        return [f"route: {incoming.route.topic}", *_says(incoming, namespaces)]
-    sent = [route.topic for route, pattern in routes.out_routes if pattern.read(topic) is not None]
-    if sent or any(matches(filter, topic) for filter in SERVICE_TOPICS):
-        route = sent[0] if sent else SERVICE_TOPICS[0]
-        return [f"route: {route}", "published by the service; devices subscribe to it and may not publish on it"]
-    return ["no route: on the embedded broker ordinary MQTT between devices; an outside broker is not asked for it"]
-
-
-def _says(incoming: Incoming, namespaces: Collection[str]) -> list[str]:
-    route = incoming.route
     try:
-        check_names(incoming, namespaces)
-    except RtError as error:
-        return [f"a dead letter with reason {error.code}: {error.message}"]
-    if route.does == "publish":
-        sender = f"device:{incoming.device}" if incoming.device else "the connection's own identity"
-        key = f", newest of key {incoming.key}" if incoming.key else ""
-        return [
-            f"publishes event {incoming.event} in room {incoming.room} of {incoming.namespace}",
-            f"from {sender}, class {route.class_.value}{key}, payload read as {route.codec}",
-        ]
-    meaning = {
-        "status": f"says whether device:{incoming.device} is online",
-        "reported": f"patches the reported state of device:{incoming.device}'s twin",
-        "reply": f"answers call {incoming.call} for device:{incoming.device}",
-        "failure": f"fails call {incoming.call} for device:{incoming.device}",
-        "refuse": "refused: a dead letter with reason no_route",
-    }
-    return [meaning[route.does]]
+        for line in explained(topic, routes, effective.server.namespaces):
+            console.print(line)
+    except BadRequest as error:
+        raise SettingsError(error.message) from None
 
 
 @app.command()

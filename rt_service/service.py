@@ -39,6 +39,7 @@ from rt_service.gateways.mqtt.queue import QueueBounds
 from rt_service.gateways.mqtt.session import Forgetful
 from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
 from rt_service.gateways.operations import register
+from rt_service.gateways.operator_http import OperatorHttp
 from rt_service.gateways.origins import Origins
 from rt_service.gateways.polls import Polls
 from rt_service.gateways.rooms_http import RoomsHttp
@@ -115,6 +116,7 @@ class Service:
             ours, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
             ServiceHttp(requests, metrics, self.dead_letters, self._checks()), SessionsHttp(requests, self.admission),
             AccountsHttp(requests, self.registrar, settings.accounts.registration == "open"),
+            OperatorHttp(requests, self.hub, self.routes, settings),
         )  # fmt: skip
         if isinstance(ours, Blueprint):
             self.app.register_blueprint(ours)

@@ -16,7 +16,7 @@ OWNED = ("user:", "device:")  # rooms that belong to the identity of that name
 
 
 TO_SOMEBODY = ("send", "call")  # verbs about an identity, not a room
-OPERATING = ("sessions", "kick", "revoke", "look")  # of who runs the service; `*` does not stand for them
+OPERATING = ("sessions", "kick", "revoke", "look", "settings")  # of who runs the service; `*` does not stand for them
 
 
 class Rule(NamedTuple):

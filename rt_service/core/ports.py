@@ -108,6 +108,10 @@ class Store(Protocol):
 class Wire(Protocol):
     """One wire format, and how its frames reach the outboxes of its sessions. Nothing here blocks."""
 
+    @property
+    def name(self) -> str:
+        """The way in: `socketio`, `ws`, `sse` or `ndjson`."""
+
     def publication(self, publication: Publication) -> Any:
         """A frame. It is shared by every session of this wire and never changed."""
 
@@ -128,6 +132,10 @@ class Transport(Protocol):
     @property
     def outbox(self) -> Any:
         """What `wire.broadcast` takes; the same as long as the session lives."""
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that its client has not taken yet."""
 
     @property
     def answers_calls(self) -> bool:

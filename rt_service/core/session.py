@@ -9,9 +9,11 @@ from rt_service.core.ports import Transport
 
 
 class Session:
-    """`namespace` is the one it speaks in; `rooms` is written by `Rooms` alone."""
+    """`namespace` is the one it speaks in; `rooms` is written by `Rooms` alone; `since` is its begin in Unix ms."""
 
-    __slots__ = ("sid", "namespace", "who", "identity", "transport", "publishes", "rooms", "open", "may_return")  # noqa: RUF023
+    __slots__ = (
+        "identity", "may_return", "namespace", "open", "publishes", "rooms", "sid", "since", "transport", "who",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -20,6 +22,7 @@ class Session:
         who: Who,
         transport: Transport,
         publishes: TokenBucket,
+        since: int = 0,
     ) -> None:
         self.sid = sid
         self.namespace = namespace
@@ -28,6 +31,7 @@ class Session:
         self.transport = transport
         self.publishes = publishes
         self.rooms: set[str] = set()
+        self.since = since
         self.open = True
         self.may_return = False  # its connection broke: it may be back soon
 

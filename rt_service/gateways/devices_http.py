@@ -22,7 +22,9 @@ class DevicesHttp:
 
     def devices(self) -> Response:
         self._requests.operator("look")
-        return json({"devices": self._devices.known()})
+        asked = query(types.Finding)
+        found = self._devices.known(asked.filter, asked.limit)
+        return json({"devices": found, "total": self._devices.count(asked.filter)})
 
     def twin(self, device: str) -> Response:
         return _shown(self._requests.ask(NS, "twin", {"device": device}))

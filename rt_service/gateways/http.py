@@ -21,6 +21,10 @@ from rt_service.gateways.origins import Origins
 S = TypeVar("S", Flask, Blueprint)
 WEB = Path(__file__).resolve().parent.parent / "web"
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'"
+CONSOLE_POLICY = (  # an admin's token is in this page: nothing of anybody else's is, not even a frame around it
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
 
 _BY_STATUS = {error.http_status: error for error in reversed(ERRORS.values())}  # the first of each status
 
@@ -73,6 +77,7 @@ def _equip(app: S, api: Api, origins: Origins, namespaces: Sequence[str]) -> S:
 
 def _serve_pages(app: Flask | Blueprint, openapi: bytes) -> None:
     app.add_url_rule("/docs", "docs", lambda: _page("docs.html", f"{POLICY}; img-src 'self' data:"))
+    app.add_url_rule("/console", "console", lambda: _page("console.html", CONSOLE_POLICY))
     app.add_url_rule("/web/<path:name>", "asset", _page)
     app.add_url_rule("/openapi.json", "openapi", lambda: tagged(Response(openapi, content_type=JSON)))
 

@@ -14,7 +14,9 @@ from rt_service.core import names
 from rt_service.core.errors import ERRORS
 from rt_service.core.model import KINDS
 from rt_service.gateways.positions import EPOCH_CHARACTERS, OFFSET_DIGITS
+from rt_service.mqtt.topics import MAX_LEVELS
 
+_LEVEL = "[^+#/\\u0000]*"
 _POSITION = {"type": "string", "pattern": f"^[A-Za-z0-9]{{1,{EPOCH_CHARACTERS}}}:[0-9]{{1,{OFFSET_DIGITS}}}$"}
 
 User = Annotated[
@@ -30,11 +32,13 @@ Limit = Annotated[int, Meta(description="how many at most", ge=1, le=1000)]
 Reverse = Annotated[bool, Meta(description="backward, from before `since` or else from the newest")]
 Wait = Annotated[float, Meta(description="seconds to wait for something after `since`", ge=0, le=60)]
 Prefix = Annotated[str, Meta(description="what the names begin with", max_length=128)]
+Filter = Annotated[str, Meta(description="what stands in those that are shown", max_length=256)]
 Version = Annotated[int, Meta(description="refused as a conflict if the twin is at another one")]
 KnownTags = Annotated[str, Meta(description="ETags that the client has; 304 if one is still right")]
 WantedTags = Annotated[str, Meta(description="the ETag of the twin that is patched; 412 if it is another one")]
 Namespace = Annotated[str, Meta(description="the namespace", examples=["iot"])]
 Offset = Annotated[int | None, Meta(description="null for what is not in the history")]
+Total = Annotated[int, Meta(description="how many there are that fit")]
 Time = Annotated[int, Meta(description="Unix time in milliseconds")]
 Kind = Annotated[str, Meta(extra_json_schema={"enum": list(KINDS)})]
 AccountRole = Annotated[str, Meta(extra_json_schema={"enum": list(ACCOUNT_ROLES)})]
@@ -72,6 +76,11 @@ class TwinQuery(Query):
 
 class LettersQuery(Struct):
     limit: Annotated[int, Meta(description="how many at most", ge=0)] = 100
+
+
+class Finding(Struct):
+    filter: Filter = ""
+    limit: Limit = 1000
 
 
 class Nothing(Struct):
@@ -112,6 +121,18 @@ class Send(verbs.Send, kw_only=True):
 
 class Call(verbs.Call, kw_only=True):
     ns: Namespace
+
+
+class Explaining(Struct):
+    topic: Annotated[
+        str,
+        Meta(
+            description="an MQTT topic",
+            min_length=1,
+            max_length=1024,
+            extra_json_schema={"pattern": f"^{_LEVEL}(/{_LEVEL}){{0,{MAX_LEVELS - 1}}}$"},
+        ),
+    ]
 
 
 class NewAccount(Struct):
@@ -237,10 +258,14 @@ class Device(Struct):
     id: str
     online: bool
     since: Time
+    seen: Annotated[int | None, Meta(description="when it last said something, in Unix ms; null: not since the start")]
 
 
 class Devices(Struct):
+    """Those that came or went last first."""
+
     devices: list[Device]
+    total: Total
 
 
 class Letter(Struct):
@@ -273,10 +298,38 @@ class Session(Struct):
     role: Annotated[str, Meta(extra_json_schema={"enum": list(ROLES)})]
     namespace: Annotated[str | None, Meta(description="null over MQTT, where there is none")]
     rooms: list[str]
+    transport: Annotated[str, Meta(extra_json_schema={"enum": ["socketio", "ws", "sse", "ndjson", "mqtt"]})]
+    waiting: Annotated[int, Meta(description="bytes that its client has not taken yet")]
+    since: Time
 
 
 class Sessions(Struct):
+    """Those for whom most waits first."""
+
     sessions: list[Session]
+    total: Total
+
+
+class RoomState(Struct):
+    namespace: str
+    room: str
+    members: int
+    offset: Annotated[int | None, Meta(description="of the newest kept publication; null where nobody is in it")]
+
+
+class AllRooms(Struct):
+    """Those with most members first."""
+
+    rooms: list[RoomState]
+    total: Total
+
+
+class Explained(Struct):
+    lines: list[str]
+
+
+class Effective(Struct):
+    settings: Annotated[dict[str, dict[str, Any]], Meta(description="by section and name; secrets are masked")]
 
 
 class Revoked(Struct):

@@ -134,7 +134,7 @@ OPERATIONS = (
     ),
     Operation(
         "devices", "GET", "/api/v1/devices", "Users and devices", "Every device that is known",
-        {200: _json(types.Devices)}, VERBS,
+        {200: _json(types.Devices)}, VERBS, query=types.Finding,
     ),
     Operation(
         "twin", "GET", "/api/v1/devices/{device}/twin", "Users and devices", "What a device should be, and is",
@@ -171,6 +171,7 @@ OPERATIONS = (
     ),
     Operation(
         "sessions", "GET", "/api/v1/sessions", "Service", "Everybody who is in", {200: _json(types.Sessions)}, VERBS,
+        query=types.Finding,
     ),
     Operation(
         "kick", "DELETE", "/api/v1/sessions/{sid}", "Service", "End a session; its client may come again",
@@ -180,6 +181,19 @@ OPERATIONS = (
         "revoke", "POST", "/api/v1/revocations", "Service", "Take tokens back, and end what they opened",
         {200: _json(types.Revoked)}, VERBS, body=types.Revocation,
         examples={"a user": {"of": "user:alice"}, "a token": {"of": "token:5f2c"}},
+    ),
+    Operation(
+        "all_rooms", "GET", "/api/v1/rooms", "Service", "The rooms of every namespace, and how far they are",
+        {200: _json(types.AllRooms)}, VERBS, query=types.Finding,
+    ),
+    Operation(
+        "explain", "POST", "/api/v1/routes/explain", "Service", "What a message on an MQTT topic becomes",
+        {200: _json(types.Explained)}, VERBS, query=types.Nothing, body=types.Explaining,
+        examples={"a reading": {"topic": "devices/greenhouse-1/telemetry"}},
+    ),
+    Operation(
+        "settings", "GET", "/api/v1/settings", "Service", "Every setting as it is in effect",
+        {200: _json(types.Effective)}, VERBS, query=types.Nothing,
     ),
     Operation("livez", "GET", "/livez", "Service", "Whether it runs", {200: _json(types.Alive)}, query=types.Nothing),
     Operation(

@@ -9,7 +9,7 @@ from rt_service.core import names
 from rt_service.core.errors import BadRequest
 from rt_service.core.model import KINDS, Identity
 from rt_service.gateways import http_types as types
-from rt_service.gateways.http_requests import Requests, json
+from rt_service.gateways.http_requests import Requests, json, query
 from rt_service.verbs import convert
 
 
@@ -19,7 +19,9 @@ class SessionsHttp:
         self._admission = admission
 
     def sessions(self) -> Response:
-        return json({"sessions": self._admission.sessions(self._requests.operator("sessions"))})
+        asker, asked = self._requests.operator("sessions"), query(types.Finding)
+        found, total = self._admission.sessions(asker, asked.filter, asked.limit)
+        return json({"sessions": [talk.shown() for talk in found], "total": total})
 
     def kick(self, sid: str) -> Response:
         self._admission.kick(self._requests.operator("kick"), sid)

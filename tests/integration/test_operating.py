@@ -87,6 +87,9 @@ def test_only_who_runs_the_service_may_operate_and_look(service: Service) -> Non
         ("POST", "/revocations", {"of": "user:bob"}),
         ("GET", "/dead-letters", None),
         ("GET", "/devices", None),
+        ("GET", "/rooms", None),
+        ("GET", "/settings", None),
+        ("POST", "/routes/explain", {"topic": "devices/a/telemetry"}),
     ):
         assert operate(service, method, path, alice, json=body).status_code == 403, path
         assert requests.request(method, f"{service.http}/api/v1{path}", json=body, timeout=10).status_code == 401, path
@@ -94,3 +97,10 @@ def test_only_who_runs_the_service_may_operate_and_look(service: Service) -> Non
     assert requests.get(service.http + "/livez", timeout=10).status_code == 200
     assert requests.get(service.http + "/readyz", timeout=10).status_code == 200
     assert service.get("/metrics")[0] == 200  # with the token that was granted to look
+
+
+def test_settings_are_for_admins_and_not_for_whoever_may_look(service: Service) -> None:
+    looks = {path: service.get(f"/api/v1{path}")[0] for path in ("/rooms", "/devices", "/settings")}
+    assert looks == {"/rooms": 200, "/devices": 200, "/settings": 403}
+    settings = operate(service, "GET", "/settings").json()["settings"]
+    assert settings["auth"]["mode"] == "token" and tokens.SECRET not in str(settings)

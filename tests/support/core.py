@@ -29,6 +29,8 @@ NAMESPACES = ("/chat", "/game", "/iot")
 class PlainWire:
     """A wire format for tests: a publication is its dictionary, an outbox a list."""
 
+    name = "plain"
+
     def publication(self, publication: Publication) -> dict[str, Any]:
         return publication.as_dict()
 
@@ -46,6 +48,7 @@ class ListTransport:
     """A wire whose far end reads everything at once: what was sent stands in `outbox`."""
 
     wire = PlainWire()
+    waiting = 0
     answers_calls = True
 
     def __init__(self) -> None:

@@ -134,7 +134,7 @@ def test_only_who_runs_the_service_may_list_kick_and_revoke(setup: Setup) -> Non
         with pytest.raises(RtError) as error:
             ask()
         assert error.value.code == "forbidden"
-    assert [one["id"] for one in admission.sessions(ROOT)] == ["alice"]
+    assert [str(talk.who.identity) for talk in admission.sessions(ROOT)[0]] == ["user:alice"]
     with pytest.raises(RtError, match="no such session"):
         admission.kick(ROOT, "nobody")
 

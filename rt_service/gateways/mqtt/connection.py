@@ -59,6 +59,7 @@ class Connection:
         self._metrics = metrics
         self._bounds = bounds
         self._terms: Terms | None = None
+        self.since = 0  # when it was let in, in Unix ms
         self._output = Output(stream, bounds.waiting_bytes, self._drained)
         self._acks = Acks(self._send)
         self._publishes = TokenBucket(bounds.publishes_per_s, bounds.publish_burst, clock.monotonic())
@@ -94,6 +95,11 @@ class Connection:
     def who(self) -> Who | None:
         """Who that is."""
         return self._terms.session.who if self._terms else None
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that its client has not taken yet."""
+        return self._output.waiting
 
     # -- its life
 
@@ -203,6 +209,7 @@ class Connection:
             self._output.hang_up()
             return
         self._terms, session = terms, terms.session
+        self.since = self._clock.ms()
         session.attach(self, terms.will)
         self._metrics.sessions.labels("mqtt").inc()
         self._send(codec.encode(Connack(terms.present, 0, terms.told), packet.version))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rt_service import runtime
+from rt_service.admission import Talk
 from rt_service.core.errors import NotOnline, RtError
 from rt_service.core.model import Publication, Who
 from rt_service.core.ports import Clock
@@ -111,8 +112,12 @@ class MqttGateway:
 
     # -- who is connected; see `admission.Line`
 
-    def sessions(self) -> list[tuple[str, Who]]:
-        return [(f"mqtt:{c.client_id}", c.who) for c in self._connections if c.who is not None]
+    def sessions(self) -> list[Talk]:
+        return [
+            Talk(f"mqtt:{c.client_id}", c.who, "mqtt", c.waiting, c.since)
+            for c in self._connections
+            if c.who is not None
+        ]
 
     def end(self, sid: str, code: str) -> None:
         reason = Reason.NOT_AUTHORIZED if code == "token_expired" else Reason.ADMINISTRATIVE_ACTION

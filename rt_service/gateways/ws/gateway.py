@@ -45,6 +45,10 @@ class JsonTransport:
     def wire(self) -> JsonWire:
         return self._gateway.wire
 
+    @property
+    def waiting(self) -> int:
+        return self.connection.waiting
+
     def ask(self, body: dict[str, Any], answered: Answered) -> None:
         self._asked[body["id"]] = answered
         self.connection.send_frame(self.wire.push(self.namespace, "call", body))
