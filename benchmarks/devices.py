@@ -22,7 +22,18 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import loads
-from benchmarks.servers import HERE, LOAD_CORE, OURS, ROOT, SERVER_CORE, Running, check_machine, port_of, running
+from benchmarks.servers import (
+    HERE,
+    LOAD_CORE,
+    OURS,
+    ROOT,
+    SERVER_CORE,
+    UNLIMITED,
+    Running,
+    check_machine,
+    port_of,
+    running,
+)
 
 BROWSERS, WINDOW = 10, 100
 PATIENCE_S = 10.0
@@ -202,7 +213,7 @@ def started(command: list[str]) -> Iterator[tuple[int, Path]]:
 
 
 SERVICE = [sys.executable, "run.py", "--port", "0", "--ready-file", "{port}", "--data-dir", "{data}"]
-QUIET = ["--set", "log.level=error"]
+QUIET = ["--set", "log.level=error", *(part for name in UNLIMITED for part in ("--set", f"{name}=10000000"))]
 
 
 @contextmanager

@@ -70,9 +70,16 @@ def check_machine() -> None:
         raise Missing("the benchmarks need two cores: one for the server, one for the load")
 
 
+UNLIMITED = (  # one address, and one identity, is everybody here
+    "limits.publishes_per_s", "limits.publish_burst", "limits.joins_per_s", "limits.join_burst",
+    "limits.new_rooms_per_s", "limits.new_room_burst", "limits.connections_per_address", "limits.connects_per_s",
+    "limits.connect_burst", "mqtt.publishes_per_s", "mqtt.publish_burst",
+)  # fmt: skip
+
+
 def _command(peer: Peer, port_file: str, options: list[str]) -> list[str]:
     if peer.name == "ours":
-        limits = ["limits.publishes_per_s=10000000", "limits.publish_burst=10000000", "log.level=error"]
+        limits = [f"{name}=10000000" for name in UNLIMITED] + ["log.level=error"]
         limits += ["engine.url=memory"]  # what keeping on disk costs is measured by itself, in devices.py
         settings = [part for setting in [*limits, *options] for part in ("--set", setting)]
         return [sys.executable, "run.py", "--port", "0", "--mqtt-port", "0", "--ready-file", port_file, *settings]

@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from rt_service import log, verbs
+from rt_service.admission import Admission
 from rt_service.asking import Asking
-from rt_service.auth.policy import Policy
+from rt_service.auth.policy import Policy, allow
 from rt_service.core import encoding, names
 from rt_service.core.errors import (
     BadRequest,
@@ -27,8 +28,8 @@ from rt_service.core.errors import (
     Unavailable,
 )
 from rt_service.core.hub import Hub, Joined
-from rt_service.core.limits import TokenBucket
-from rt_service.core.model import Identity, Position, Publication, PublicationClass, Token
+from rt_service.core.limits import Buckets, TokenBucket
+from rt_service.core.model import Position, Publication, PublicationClass, Token, Who
 from rt_service.core.ports import Clock, DeviceLink, Kept, Receipt, Transport
 from rt_service.core.session import Session
 from rt_service.devices.calls import Calls
@@ -51,6 +52,10 @@ class ApiBounds:
     publishes_per_s: float = 200.0
     publish_burst: int = 400
     call_timeout_max_s: float = 60.0
+    joins_per_s: float = 50.0
+    join_burst: int = 200
+    new_rooms_per_s: float = 10.0
+    new_room_burst: int = 100
 
 
 class Api:
@@ -64,10 +69,14 @@ class Api:
         namespaces: Collection[str],
         bounds: ApiBounds,
         twins: Twins,
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._people = Asking(hub, calls, metrics)
         self.draining = False
         self.hooks = Hooks()
+        self._joins = Buckets(bounds.joins_per_s, bounds.join_burst)  # by identity
+        self._new_rooms = Buckets(bounds.new_rooms_per_s, bounds.new_room_burst)  # by identity
         self._hub = hub
         self._policy = policy
         self._clock = clock
@@ -87,6 +96,7 @@ class Api:
             "rooms": (verbs.Rooms, self._rooms),
             "twin": (verbs.Twin, self._twin),
             "twin.update": (verbs.TwinUpdate, self._twin_update),
+            "refresh": (verbs.Refresh, self._refresh),
             "ping": (verbs.Ping, self._ping),
         }
 
@@ -105,18 +115,13 @@ class Api:
         """Open a session.
 
         Raises:
-            Unauthorized, Forbidden, BadRequest: it may not.
-            TooManyRequests: its identity has as many sessions as it may.
+            RtError: it may not, see `Admission.open`.
             Unavailable: the service is about to stop.
         """
         if self.draining:
             raise Unavailable("the service is stopping; reconnect", retry_after_ms=1000)
-        who = self._policy.identify(credentials)
-        self._policy.allow(who.identity, "connect", namespace, None, None)
         bucket = TokenBucket(self._bounds.publishes_per_s, self._bounds.publish_burst, self._clock.monotonic())
-        session = Session(sid, namespace, who.identity, transport, bucket, who.info)
-        self._hub.open(session)
-        return session
+        return self._admission.open(sid, namespace, credentials, transport, bucket)
 
     def disconnect(self, session: Session) -> None:
         self._hub.close(session)
@@ -165,7 +170,7 @@ class Api:
     def publish(
         self,
         done: Kept,
-        sender: Identity,
+        who: Who,
         namespace: str,
         room: str,
         event: str,
@@ -182,7 +187,7 @@ class Api:
         """
         self.check_namespace(namespace)
         publication = self._publication(
-            sender, namespace, names.room_name(room), event, data, class_=class_, key=key, token=token
+            who, namespace, names.room_name(room), event, data, class_=class_, key=key, token=token
         )
         self._hub.publish(publication, done)
 
@@ -193,12 +198,15 @@ class Api:
 
     def follow(self, session: Session, room: Any, since: Position | None) -> Joined:
         """Join a room; what is published from now on is held until `Hub.release`. Raises RtError, see `Hub.join`."""
-        return self._hub.join(session, self._room(session, "join", room), since)
+        room = self._room(session, "join", room)
+        self._take(self._joins, session.who, "joins", self._bounds.joins_per_s)
+        self.check_new(session.who, session.namespace, room)
+        return self._hub.join(session, room, since)
 
     def made(self, session: Session, asked: verbs.Publish) -> Publication:
         """What a session publishes, checked, for `keep`. Raises RtError where it may not."""
         return self._publication(
-            session.identity, session.namespace, names.room_name(asked.room), asked.event, asked.data,
+            session.who, session.namespace, names.room_name(asked.room), asked.event, asked.data,
             id=asked.id, class_=asked.class_, key=asked.key,
         )  # fmt: skip
 
@@ -210,6 +218,11 @@ class Api:
         """Raises NotFound where there is none of that name."""
         if namespace not in self._namespaces:
             raise NotFound(f"there is no namespace {namespace[:64]}; there are {', '.join(self._namespaces)}")
+
+    def check_new(self, who: Who, namespace: str, room: str) -> None:
+        """Raises TooManyRequests where somebody makes rooms faster than it may; services and admins are not asked."""
+        if who.role not in ("service", "admin") and not self._hub.exists(namespace, room):
+            self._take(self._new_rooms, who, "new rooms", self._bounds.new_rooms_per_s)
 
     # -- verbs
 
@@ -259,7 +272,7 @@ class Api:
             session.namespace, None, names.event_name(asked.event), asked.data, session.identity
         )
         self._check_size(publication)
-        self._policy.allow(session.identity, "send", session.namespace, str(to), publication.event)
+        allow(self._policy, session.who, "send", session.namespace, str(to), publication.event)
         return {"delivered": self._people.send(to, publication)}
 
     def _call(self, session: Session, asked: verbs.Call, reply: Reply) -> Answer:
@@ -270,7 +283,7 @@ class Api:
             raise BadRequest(f"timeout_ms is at most {self._bounds.call_timeout_max_s * 1000:.0f}")
         question = self._hub.publication(session.namespace, None, method, asked.data, session.identity)
         self._check_size(question)
-        self._policy.allow(session.identity, "call", session.namespace, str(to), method)
+        allow(self._policy, session.who, "call", session.namespace, str(to), method)
         return {"data": self._people.ask(session, to, question, timeout_s)}
 
     def _history(self, session: Session, asked: verbs.History, reply: Reply) -> Answer:
@@ -289,8 +302,10 @@ class Api:
         return {"members": [m.as_dict() for m in self._hub.presence.members(session.namespace, room)]}
 
     def _rooms(self, session: Session, asked: verbs.Rooms, reply: Reply) -> Answer:
-        self._policy.allow(session.identity, "rooms", session.namespace, None, None)
-        found = self._hub.room_names(session.namespace, asked.prefix)
+        allow(self._policy, session.who, "rooms", session.namespace, None, None)
+        may = self._policy.may
+        names_ = self._hub.room_names(session.namespace, asked.prefix)
+        found = [name for name in names_ if may(session.who, "join", session.namespace, name, None)]
         count = self._hub.presence.count
         return {"rooms": [{"room": name, "members": count(session.namespace, name)} for name in found]}
 
@@ -308,13 +323,16 @@ class Api:
             else:
                 reply({"ok": True, **change.after.as_dict()})
 
-        self.twins.change(done, session.identity, device, "desired", asked.desired, asked.version)
+        self.twins.change(done, session.who, device, "desired", asked.desired, asked.version)
 
     def _device(self, session: Session, verb: str, value: Any) -> str:
         if not names.is_name(value):
             raise BadRequest("`device` is 1-128 of A-Za-z0-9_.:@-")
-        self._policy.allow(session.identity, verb, DEVICES, room_of(value), None)
+        allow(self._policy, session.who, verb, DEVICES, room_of(value), None)
         return str(value)
+
+    def _refresh(self, session: Session, asked: verbs.Refresh, reply: Reply) -> Answer:
+        return {"expires_at": self._admission.refresh(session, asked.token)}
 
     def _ping(self, session: Session, asked: verbs.Ping, reply: Reply) -> Answer:
         return {"at": self._clock.ms()}
@@ -323,7 +341,7 @@ class Api:
 
     def _room(self, session: Session, verb: str, value: Any) -> str:
         room = names.room_name(value)
-        self._policy.allow(session.identity, verb, session.namespace, room, None)
+        allow(self._policy, session.who, verb, session.namespace, room, None)
         return room
 
     def take_token(self, session: Session) -> None:
@@ -335,9 +353,15 @@ class Api:
                 retry_after_ms=int(wait_s * 1000) + 1,
             )
 
+    def _take(self, buckets: Buckets, who: Who, what: str, rate: float) -> None:
+        now = self._clock.monotonic()
+        wait_s = buckets.of(str(who.identity), now).take(now)
+        if wait_s:
+            raise TooManyRequests(f"more than {rate:g} {what} a second", retry_after_ms=int(wait_s * 1000) + 1)
+
     def _publication(
         self,
-        sender: Identity,
+        who: Who,
         namespace: str,
         room: str,
         event: Any,
@@ -353,13 +377,14 @@ class Api:
             raise BadRequest("`id` and `key` are 1-128 of A-Za-z0-9_.:@-")
         if class_ is PublicationClass.LATEST:
             key = key or event
-        self._policy.allow(sender, "publish", namespace, room, event)
+        allow(self._policy, who, "publish", namespace, room, event)
+        self.check_new(who, namespace, room)
         if self.hooks:
-            said = Said(namespace, room, event, data, sender, class_, key)
+            said = Said(namespace, room, event, data, who.identity, class_, key)
             self.hooks.run(said)
             data = said.data
         publication = self._hub.publication(
-            namespace, room, event, data, sender, id=id, class_=class_, key=key, token=token
+            namespace, room, event, data, who.identity, id=id, class_=class_, key=key, token=token
         )
         self._check_size(publication)
         return publication

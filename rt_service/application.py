@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,13 +17,13 @@ from flask import Flask
 from rt_service import log, runtime
 from rt_service.api import Api
 from rt_service.core.limits import TokenBucket
-from rt_service.core.model import Identity
+from rt_service.core.model import Identity, known_as
 from rt_service.core.session import Session
 from rt_service.gateways import asked
 from rt_service.gateways.engineio import SocketIO
 from rt_service.hooks import Hook
 from rt_service.service import Service
-from rt_service.settings import SettingsError
+from rt_service.settings import Settings, SettingsError, load
 
 F = TypeVar("F", bound=Callable[..., Any])
 _NOWHERE: Any = None  # an application has no transport: nothing is pushed to it
@@ -36,7 +37,7 @@ class Verbs:
 
     def __init__(self, api: Api, identity: Identity) -> None:
         self._api = api
-        self._identity = identity
+        self._who = known_as(identity)
 
     def publish(self, namespace: str, room: str, event: str, data: Any, **more: Any) -> dict[str, Any]:
         """`id`, `epoch` and `offset`; `more` is `id`, `class_` and `key`."""
@@ -79,7 +80,7 @@ class Verbs:
     def _session(self, namespace: str) -> Session:
         self._api.check_namespace(namespace)
         unlimited = TokenBucket(1e9, 1 << 30, 0.0)
-        return Session("application", namespace, self._identity, _NOWHERE, unlimited)
+        return Session("application", namespace, self._who, _NOWHERE, unlimited)
 
 
 class Application:
@@ -100,6 +101,33 @@ class Application:
     def socketio(self) -> SocketIO:
         """The Flask-SocketIO server: add events of your own; those named like a verb take its place."""
         return self._service.socketio.socketio
+
+    def start(self) -> None:
+        """Listen, and start everything; returns at once. Raises SettingsError when a port cannot be had."""
+        self._service.start()
+
+    def stop(self) -> None:
+        """Tell everybody, flush, leave."""
+        self._service.stop()
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT comes. Raises SettingsError when a port cannot be had."""
+        signals = runtime.Signals(signal.SIGTERM, signal.SIGINT)
+        self.start()
+        try:
+            self._service.serve(signals)
+        finally:
+            self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where it listens for HTTP, once it does."""
+        return self._service.http_url
+
+    @property
+    def mqtt_url(self) -> str:
+        """Where it listens for MQTT, or the outside broker; empty where there is none."""
+        return self._service.mqtt_url
 
     def on(self, namespace: str, event: str) -> Callable[[Hook], Hook]:
         """A decorator: the function sees every publication of an event (`*`: of all) before it is kept.
@@ -133,6 +161,15 @@ class Application:
             return function
 
         return add
+
+
+def create(settings: Settings | Mapping[str, Any] | None, app: Flask | None) -> Application:
+    """See `rt_service.create_service`."""
+    if not runtime.patched():
+        raise RuntimeError("call rt_service.patch() first, before anything else is imported")
+    effective = settings if isinstance(settings, Settings) else load(overrides=settings)
+    log.configure(effective.log.level, effective.log.format)
+    return Application(Service(effective, app), app.name if app is not None else "application")
 
 
 def run_setup(name: str, service: Service) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,11 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rt_service import __version__, data, log, remote, replay, runtime, settings
-from rt_service.core.errors import RtError
-from rt_service.mqtt.routes import SERVICE_TOPICS, Incoming, Routes, RoutesError, check_names, load
-from rt_service.mqtt.topics import is_topic, matches
+from rt_service import account_commands, data, log, mosquitto_config, remote, replay, runtime, settings, tokens
+from rt_service.core.errors import BadRequest, RtError
+from rt_service.mqtt.explain import explained
+from rt_service.mqtt.routes import RoutesError, load
+from rt_service.options import ConfigFile, DataDir, Set, assignments
 from rt_service.settings import Settings, SettingsError
+from rt_service.version import __version__
 
 HELP = """Rooms that Socket.IO clients and MQTT devices share.
 
@@ -29,9 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )  # fmt: skip
 routes_app = typer.Typer(help="What MQTT topics become.")
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file instead of config/default.toml")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="any setting; repeatable")]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error), 2)
     except typer.TyperException as error:
         return _fail(error.format_message(), 2)
-    except remote.RemoteError as error:
+    except (remote.RemoteError, RtError) as error:
         return _fail(str(error), 1)
     except (typer.Abort, KeyboardInterrupt):
         return 130
@@ -78,7 +76,10 @@ def serve(
     mqtt_url: Annotated[str | None, typer.Option(help="an outside broker; then no embedded one is run")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="port for gRPC (off); 0: a free one")] = None,
     engine: Annotated[str | None, typer.Option(help="where publications are kept (memory)")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="folder for what is kept on disk (var)")] = None,
+    data_dir: DataDir = None,
+    open_to_all: Annotated[
+        bool, typer.Option("--open-to-all", help="listen where others reach it, and let them in without tokens")
+    ] = False,
     app: Annotated[str | None, typer.Option(help="MODULE:FUNCTION of your own, called with the service")] = None,
     config: ConfigFile = None,
     simulate: Annotated[int | None, typer.Option(help="simulated devices to start along")] = None,
@@ -96,9 +97,10 @@ def serve(
         "engine.url": engine,
         "server.data_dir": data_dir,
         "server.app": app,
+        "auth.open_to_all": open_to_all or None,
         "simulate.devices": simulate,
     }
-    overrides = {**_assignments(set), **{name: value for name, value in flags.items() if value is not None}}
+    overrides = {**assignments(set), **{name: value for name, value in flags.items() if value is not None}}
     effective = settings.load(config, overrides=overrides)
     log.configure(effective.log.level, effective.log.format)
     _serve(effective, ready_file)
@@ -131,6 +133,12 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
         service.stop()
 
 
+def _mode(effective: Settings) -> str:
+    if effective.auth.mode == "token":
+        return "token: everybody needs one (`token --sub NAME` makes one)"
+    return "open: no tokens, " + ("everybody may everything" if effective.auth.open_to_all else "this machine only")
+
+
 def _engine_line(effective: Settings) -> str:
     if effective.engine.url == "memory":
         return "memory (forgets at exit)"
@@ -156,7 +164,7 @@ def _print_banner(effective: Settings, http_url: str, mqtt_url: str, grpc: str, 
         ("MQTT", f"{mqtt_url} ({broker})" if mqtt_url else "off"),
         ("gRPC", grpc or "off"),
         ("engine", _engine_line(effective)),
-        ("mode", "open: no tokens, this machine only"),
+        ("mode", _mode(effective)),
         ("devices", f"{effective.simulate.devices} simulated" if effective.simulate.devices else "none simulated"),
         ("stop", "Ctrl-C"),
     ]
@@ -181,7 +189,7 @@ def grpc_gateway(
 ) -> None:
     """Serve gRPC for a service that was started without it."""
     flags = {name: value for name, value in (("grpc.host", host), ("grpc.port", port)) if value is not None}
-    effective = settings.load(config, overrides={**_assignments(set), **flags})
+    effective = settings.load(config, overrides={**assignments(set), **flags})
     log.configure(effective.log.level, effective.log.format)
     from rt_service.gateways.grpc.process import run  # grpcio, which no other command may import
 
@@ -191,9 +199,9 @@ def grpc_gateway(
 @app.command("check-config")
 def check_config(config: ConfigFile = None, set: Set = None) -> None:
     """Print every setting as it is in effect, secrets masked."""
-    from rt_service.service import check
+    from rt_service.choices import check
 
-    effective = settings.load(config, overrides=_assignments(set))
+    effective = settings.load(config, overrides=assignments(set))
     check(effective)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     for section, values in settings.effective(effective).items():
@@ -214,16 +222,6 @@ def _toml(value: Any) -> str:
     return str(value) if isinstance(value, (int, float)) else f'"{value}"'
 
 
-def _assignments(texts: list[str] | None) -> dict[str, str]:
-    found = {}
-    for text in texts or []:
-        name, sign, value = text.partition("=")
-        if not sign:
-            raise SettingsError(f"--set {text}: write section.key=value")
-        found[name.strip()] = value
-    return found
-
-
 @routes_app.command("explain")
 def explain(
     topic: Annotated[str, typer.Argument(help="an MQTT topic, such as devices/pump-1/telemetry")],
@@ -231,48 +229,14 @@ def explain(
     set: Set = None,
 ) -> None:
     """Say what a message on a topic becomes, and what it is that is published on it."""
-    effective = settings.load(config, overrides=_assignments(set))
+    effective = settings.load(config, overrides=assignments(set))
     routes = load(settings.config_dir() / effective.routes.file)
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    for line in explained(topic, routes, effective.server.namespaces):
-        console.print(line)
-
-
-def explained(topic: str, routes: Routes, namespaces: Collection[str]) -> list[str]:
-    """What `routes explain` prints."""
-    if not is_topic(topic):
-        raise SettingsError(f"{topic!r} is no topic to publish on: it is empty, or has a + or #")
-    incoming = routes.incoming(topic)
-    if incoming is not None:
-        return [f"route: {incoming.route.topic}", *_says(incoming, namespaces)]
-    sent = [route.topic for route, pattern in routes.out_routes if pattern.read(topic) is not None]
-    if sent or any(matches(filter, topic) for filter in SERVICE_TOPICS):
-        route = sent[0] if sent else SERVICE_TOPICS[0]
-        return [f"route: {route}", "published by the service; devices subscribe to it and may not publish on it"]
-    return ["no route: on the embedded broker ordinary MQTT between devices; an outside broker is not asked for it"]
-
-
-def _says(incoming: Incoming, namespaces: Collection[str]) -> list[str]:
-    route = incoming.route
     try:
-        check_names(incoming, namespaces)
-    except RtError as error:
-        return [f"a dead letter with reason {error.code}: {error.message}"]
-    if route.does == "publish":
-        sender = f"device:{incoming.device}" if incoming.device else "the connection's own identity"
-        key = f", newest of key {incoming.key}" if incoming.key else ""
-        return [
-            f"publishes event {incoming.event} in room {incoming.room} of {incoming.namespace}",
-            f"from {sender}, class {route.class_.value}{key}, payload read as {route.codec}",
-        ]
-    meaning = {
-        "status": f"says whether device:{incoming.device} is online",
-        "reported": f"patches the reported state of device:{incoming.device}'s twin",
-        "reply": f"answers call {incoming.call} for device:{incoming.device}",
-        "failure": f"fails call {incoming.call} for device:{incoming.device}",
-        "refuse": "refused: a dead letter with reason no_route",
-    }
-    return [meaning[route.does]]
+        for line in explained(topic, routes, effective.server.namespaces):
+            console.print(line)
+    except BadRequest as error:
+        raise SettingsError(error.message) from None
 
 
 @app.command()
@@ -286,6 +250,8 @@ def simulate(
     raise typer.Exit(run(url, devices, quiet=False))
 
 
+app.command("token")(tokens.token)
+app.command("mosquitto-config")(mosquitto_config.mosquitto_config)
 app.command("tail")(remote.tail)
 app.command("publish")(remote.publish)
 app.command("check-data")(data.check_data)
@@ -293,3 +259,5 @@ app.command("export")(replay.export)
 app.command("replay")(replay.replay)
 app.command("dead-letters")(remote.dead_letters)
 app.add_typer(routes_app, name="routes")
+app.add_typer(account_commands.account_app, name="account")
+app.add_typer(account_commands.device_app, name="device")

@@ -117,7 +117,11 @@ class Metrics:
         self.mqtt_messages = self._counter(
             "mqtt_messages", "MQTT messages of the embedded broker, by direction", "direction"
         )
+        self.mqtt_paused = self._counter(
+            "mqtt_paused_seconds", "Time for which MQTT connections that publish too fast were not read"
+        ).labels("")
         self.mqtt_refused = self._counter("mqtt_refused", "MQTT requests that were refused, by reason", "reason")
+        self.logins = self._counter("logins", "Log-ins, by outcome", "outcome")
         self.grpc_streams = self._gauge("grpc_streams", "Open Subscribe and Session streams").labels("")
         self.grpc_requests = self._counter("grpc_requests", "gRPC requests without streams, by outcome", "outcome")
         self.grpc_streams_ended = self._counter("grpc_streams_ended", "gRPC streams that ended, by outcome", "outcome")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 import urllib.request
 from queue import Empty, SimpleQueue
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from rich.table import Table
 from rt_service.core.model import PublicationClass
 
 Url = Annotated[str, typer.Option(help="the service")]
+Token = Annotated[str, typer.Option(help="in token mode: who asks")]
 Namespace = Annotated[str, typer.Argument(help="namespace, such as /iot")]
 Room = Annotated[str, typer.Argument(help="room, such as device:pump-1")]
 DEFAULT_URL = "http://127.0.0.1:5000"
@@ -34,10 +36,11 @@ def tail(
     namespace: Namespace,
     room: Room,
     url: Url = DEFAULT_URL,
+    token: Token = "",
     count: Annotated[int, typer.Option(min=0, help="end after so many publications; 0: never")] = 0,
 ) -> None:
     """Print the publications of a room as they come, one JSON object a line."""
-    client = connect(url, namespace)
+    client = connect(url, namespace, {"token": token})
     seen: SimpleQueue[Any] = SimpleQueue()
     client.on("*", lambda event, data: seen.put(data), namespace=namespace)
     try:
@@ -66,11 +69,12 @@ def publish(
     event: Annotated[str, typer.Argument(help="event name")],
     data: Annotated[str, typer.Argument(help="JSON; text that is no JSON is taken as a string")],
     url: Url = DEFAULT_URL,
+    token: Token = "",
     class_: Annotated[PublicationClass, typer.Option("--class", help="publication class")] = PublicationClass.KEPT,
     key: Annotated[str | None, typer.Option(help="it is also the newest value of this key")] = None,
 ) -> None:
     """Publish one event in a room and print its position."""
-    client = connect(url, namespace)
+    client = connect(url, namespace, {"token": token})
     try:
         ask(client, namespace, "join", {"room": room})
         request = {"room": room, "event": event, "data": _json_or_text(data), "class": class_.value}
@@ -82,13 +86,19 @@ def publish(
 
 def dead_letters(
     url: Url = DEFAULT_URL,
+    token: Token = "",
     limit: Annotated[int, typer.Option(min=1, help="at most so many, newest first")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
 ) -> None:
     """Show the device messages that became nothing, and why."""
     try:
-        with urllib.request.urlopen(f"{url}/api/v1/dead-letters?limit={limit}", timeout=TIMEOUT_S) as response:
+        request = urllib.request.Request(f"{url}/api/v1/dead-letters?limit={limit}")
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             letters = json.load(response)["dead_letters"]
+    except urllib.error.HTTPError as error:
+        raise RemoteError(f"{url}: {json.load(error)['error']['message']}") from None
     except (OSError, ValueError) as error:
         raise RemoteError(_unreachable(url, error)) from None
     if as_json:

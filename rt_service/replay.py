@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rt_service.remote import DEFAULT_URL, Namespace, RemoteError, Room, Url, ask, connect
+from rt_service.core.encoding import in_base64
+from rt_service.remote import DEFAULT_URL, Namespace, RemoteError, Room, Token, Url, ask, connect
 
 PAGE = 1000
 IDENTITY = {"user": "replay", "kind": "service"}
@@ -24,15 +25,16 @@ def export(
     namespace: Namespace,
     room: Room,
     url: Url = DEFAULT_URL,
+    token: Token = "",
     out: Annotated[Path | None, typer.Option(help="the file; without one, standard output", metavar="FILE")] = None,
 ) -> None:
     """Write the history of a room as JSON lines: each publication with its position and time."""
-    client = connect(url, namespace)
+    client = connect(url, namespace, {"token": token})
     count = 0
     try:
         with _opened(out) as file, _progress("exporting", None) as (progress, task):
             for epoch, publication in _history(client, namespace, room):
-                file.write(json.dumps({"epoch": epoch, **publication}, default=_base64) + "\n")
+                file.write(json.dumps({"epoch": epoch, **publication}, default=in_base64) + "\n")
                 count += 1
                 progress.update(task, completed=count)
     finally:
@@ -47,12 +49,13 @@ def replay(
         str, typer.Option(help="1x as it was, 4x, 0.5x, max; step: one with each Enter", metavar="SPEED")
     ] = "1x",
     url: Url = DEFAULT_URL,
+    token: Token = "",
 ) -> None:
-    """Publish an exported history into a room, in its own time, as service:replay."""
+    """Publish an exported history into a room, in its own time, as service:replay (in token mode as the token says)."""
     namespace, _, room = into.rpartition("/")
     factor = _factor(speed)
     publications = _read(file)
-    client = connect(url, namespace, IDENTITY)
+    client = connect(url, namespace, {**IDENTITY, "token": token})
     try:
         ask(client, namespace, "join", {"room": room})
         with _progress("replaying", len(publications)) as (progress, task):
@@ -126,12 +129,6 @@ def _read(file: Path) -> list[dict[str, Any]]:
             raise RemoteError(f"{file}, line {number}: is no publication as `export` writes them") from None
         publications.append(publication)
     return publications
-
-
-def _base64(value: Any) -> Any:
-    import base64
-
-    return {"$base64": base64.b64encode(value).decode()}
 
 
 def _opened(out: Path | None) -> Any:

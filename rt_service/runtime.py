@@ -29,6 +29,11 @@ def patch() -> None:
     eventlet.monkey_patch()
 
 
+def patched() -> bool:
+    """Whether `patch` was called in this process."""
+    return bool(eventlet.patcher.is_monkey_patched("socket"))
+
+
 class SystemClock:
     """The clock of the core's ports."""
 
@@ -239,6 +244,15 @@ def listen(host: str, port: int, backlog: int) -> socket.socket:
         if hasattr(socket, name):
             listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return listener
+
+
+def stop_listening(listener: socket.socket) -> None:
+    """Close a listening socket; whoever waits in its `accept` gets an OSError.
+
+    eventlet would go on waiting for its number otherwise, which the system gives to the next socket that is opened.
+    """
+    eventlet.hubs.notify_opened(listener.fileno())  # says that whoever waits for this number waits for another socket
+    listener.close()
 
 
 def shed(listener: Any) -> None:

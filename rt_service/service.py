@@ -7,50 +7,53 @@ import random
 import secrets
 import signal
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-from rt_service import log, runtime
-from rt_service.api import Api, ApiBounds
-from rt_service.auth.policy import OpenPolicy
+from flask import Blueprint, Flask
+
+from rt_service import choices, log, runtime
+from rt_service.admission import Admission
+from rt_service.api import Api
+from rt_service.auth.revocations import Revocations
 from rt_service.bridge.bridge import Bridge
-from rt_service.bridge.link import address
 from rt_service.core import encoding
-from rt_service.core.hub import Hub, HubBounds
+from rt_service.core.hub import Hub
 from rt_service.core.ports import Clock
-from rt_service.core.stream import StreamBounds
 from rt_service.devices.calls import Calls
 from rt_service.devices.registry import Devices
 from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
-from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
 from rt_service.gateways import front
+from rt_service.gateways.accounts_http import AccountsHttp
 from rt_service.gateways.devices_http import DevicesHttp
 from rt_service.gateways.grpc.child import GrpcChild
-from rt_service.gateways.http import create_app
+from rt_service.gateways.http import create_app, create_blueprint
 from rt_service.gateways.http_requests import Requests
 from rt_service.gateways.listener import Listener
 from rt_service.gateways.mqtt.broker import BrokerBounds
 from rt_service.gateways.mqtt.gateway import MqttGateway
-from rt_service.gateways.mqtt.guard import OpenGuard
+from rt_service.gateways.mqtt.guard import OpenGuard, TokenGuard
 from rt_service.gateways.mqtt.handshake import ConnectionBounds
 from rt_service.gateways.mqtt.keeper import StoreKeeper
+from rt_service.gateways.mqtt.queue import QueueBounds
 from rt_service.gateways.mqtt.session import Forgetful
 from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
 from rt_service.gateways.operations import register
+from rt_service.gateways.operator_http import OperatorHttp
 from rt_service.gateways.origins import Origins
 from rt_service.gateways.polls import Polls
 from rt_service.gateways.rooms_http import RoomsHttp
 from rt_service.gateways.service_http import ServiceHttp
+from rt_service.gateways.sessions_http import SessionsHttp
 from rt_service.gateways.socketio.gateway import SocketIoGateway
 from rt_service.gateways.streams.gateway import Streams
 from rt_service.gateways.ws.gateway import Echo, WsGateway
 from rt_service.gateways.ws.upgrade import PlainWebSockets
 from rt_service.metrics import Metrics
-from rt_service.mqtt import routes
 from rt_service.mqtt.dead_letters import DeadLetters
 from rt_service.mqtt.relay import Relay
-from rt_service.settings import Settings, SettingsError, check_loopback, config_dir
+from rt_service.registrar import Registrar
+from rt_service.settings import Settings, SettingsError
 from rt_service.tuning import GarbageCollector, open_files
 
 SWEEP_S = 10.0
@@ -63,25 +66,37 @@ BETWEEN_CLOSES_S = 0.02  # when stopping: slower than this only helps when there
 class Service:
     """One running rt-service."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError or RoutesError when the settings cannot be used."""
-        self.routes = check(settings)
+    def __init__(self, settings: Settings, app: Flask | None = None) -> None:
+        """`app` is an application that is served along, with what it has of its own.
+
+        Raises:
+            SettingsError, RoutesError: the settings cannot be used.
+        """
+        self.routes = choices.check(settings)
         clock, metrics, limits = runtime.SystemClock(), Metrics(), settings.limits
         self.settings = settings
         self.metrics = metrics
-        self.engine = _engine(settings, clock)
-        self.hub = Hub(self.engine, clock, metrics, _hub_bounds(settings), node=secrets.token_hex(4))
+        self.engine = choices.engine(settings, clock)
+        self.hub = Hub(self.engine, clock, metrics, choices.hub_bounds(settings), node=secrets.token_hex(4))
         self.calls = Calls(runtime.Waiter, limits.calls_in_flight, limits.calls_per_session)
-        policy = OpenPolicy()
+        revocations = Revocations(self.engine, clock)
+        revocations.restore()
+        self.policy = policy = choices.policy(settings, clock, revocations)
+        self.admission = Admission(policy, self.hub, clock, revocations)
         self.api = Api(
-            self.hub, policy, self.calls, clock, metrics, settings.server.namespaces, _api_bounds(settings),
-            Twins(self.engine, document_bytes=limits.message_bytes),
+            self.hub, policy, self.calls, clock, metrics, settings.server.namespaces, choices.api_bounds(settings),
+            Twins(self.engine, document_bytes=limits.message_bytes), self.admission,
         )  # fmt: skip
         self.devices = Devices(self.hub, self.engine, clock, limits.device_silent_s)
         self.dead_letters = DeadLetters(
             metrics, self.engine, settings.routes.dead_letters, settings.routes.dead_letter_bytes
         )
         self.relay = Relay(self.routes, self.api, self.devices, self.calls, self.dead_letters, clock)
+        self.registrar = (
+            Registrar(settings, self.engine, clock, metrics, self.admission, choices.token_keys(settings, clock))
+            if settings.accounts.enabled
+            else None
+        )
         self.bridge = self._bridge(clock) if settings.bridge.url else None
         self.mqtt = self._mqtt_gateway(clock) if settings.mqtt.enabled and not self.bridge else None
         self.grpc = GrpcChild(settings, metrics) if settings.grpc.enabled else None
@@ -89,16 +104,22 @@ class Service:
         self.collector = GarbageCollector(lambda: metrics.publications.total + metrics.mqtt_messages.total)
         self.lag = runtime.LagMeter(lambda seconds: metrics.loop_lag_seconds.observe("", seconds))
         origins = Origins(settings.server.cors_allowed_origins, metrics)
-        self.app = create_app(self.api, origins, settings.server.namespaces)
+        about = (self.api, origins, settings.server.namespaces)
+        ours = create_app(*about) if app is None else create_blueprint(*about)
+        self.app: Flask = ours if isinstance(ours, Flask) else app  # type: ignore[assignment]
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
         self.polls = Polls(self.hub, metrics)
         requests = Requests(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
         eio = self.socketio.socketio.server.eio
         self.streams = Streams(self.hub, self.api, metrics, eio.loop, limits.waiting_bytes, origins.headers)
         register(
-            self.app, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
-            ServiceHttp(metrics, self.dead_letters, self._checks()),
+            ours, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
+            ServiceHttp(requests, metrics, self.dead_letters, self._checks()), SessionsHttp(requests, self.admission),
+            AccountsHttp(requests, self.registrar, settings.accounts.registration == "open"),
+            OperatorHttp(requests, self.hub, self.routes, settings),
         )  # fmt: skip
+        if isinstance(ours, Blueprint):
+            self.app.register_blueprint(ours)
         self.ws = WsGateway(
             self.hub, self.api, metrics, settings.server.namespaces, eio.loop, eio.heartbeats, limits.waiting_bytes,
             limits.join_first_s,
@@ -124,7 +145,11 @@ class Service:
 
     def _mqtt_gateway(self, clock: Clock) -> MqttGateway:
         mqtt = self.settings.mqtt
-        broker = BrokerBounds(mqtt.sessions, mqtt.subscriptions, mqtt.queued, mqtt.retained, mqtt.session_expiry_max_s)
+        broker = BrokerBounds(
+            mqtt.sessions, self.settings.limits.sessions_per_identity, mqtt.subscriptions,
+            QueueBounds(mqtt.queued, mqtt.queued_bytes), mqtt.retained, mqtt.retained_bytes,
+            mqtt.session_expiry_max_s,
+        )  # fmt: skip
         connection = ConnectionBounds(
             mqtt.packet_bytes,
             mqtt.receive_maximum,
@@ -132,8 +157,12 @@ class Service:
             mqtt.keepalive_max_s,
             mqtt.connect_s,
             mqtt.waiting_bytes,
+            mqtt.publishes_per_s,
+            mqtt.publish_burst,
         )
-        guard = OpenGuard(self.routes.out_filters)
+        in_open_mode = self.settings.auth.mode == "open"
+        by_secret = self.registrar.device if self.registrar else None
+        guard = OpenGuard(self.routes.out_filters) if in_open_mode else TokenGuard(self.routes, self.policy, by_secret)
         forgets = isinstance(self.engine, MemoryEngine)
         keeper = Forgetful() if forgets else StoreKeeper(self.engine, clock)
         gateway = MqttGateway(
@@ -141,6 +170,7 @@ class Service:
         )
         if isinstance(keeper, StoreKeeper):
             keeper.restore(gateway.broker)
+        self.admission.lines.append(gateway)
         return gateway
 
     def _bridge(self, clock: Clock) -> Bridge:
@@ -158,6 +188,8 @@ class Service:
         }
         if self.bridge is not None:
             checks["bridge"] = self.bridge.healthy
+        if self.registrar is not None:
+            checks["accounts"] = self.registrar.healthy
         if self.grpc is not None:
             checks["grpc"] = self.grpc.healthy
         return checks
@@ -169,6 +201,8 @@ class Service:
         server, mqtt = self.settings.server, self.settings.mqtt
         open_files()
         runtime.start_threads()
+        if self.registrar:
+            self.registrar.start()
         http_socket = front.listen("server", server.host, server.port, server.backlog)
         mqtt_socket = front.listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
         if self.grpc:  # only its process listens, but one that cannot is to be known before anything starts
@@ -207,6 +241,7 @@ class Service:
     def _sweep_presence(self) -> None:
         self.hub.sweep()
         self.devices.sweep()
+        self.admission.sweep()
 
     def write_ready_file(self, path: Path) -> None:
         """Say where everything is, now that it accepts; the file appears whole. Raises SettingsError."""
@@ -251,6 +286,8 @@ class Service:
         for timer in (self._sweeper, self._presence_sweeper, self.streams, self.lag, self.collector, *self._running):
             if timer:
                 timer.stop()
+        if self.registrar:
+            self.registrar.stop()
         runtime.sleep(0.05)  # last words are written by greenlets that run now
         self.engine.stop()
         self._log.info("stopped", sessions=len(self.hub.sessions))
@@ -267,77 +304,3 @@ class Service:
                 retry_after_ms=random.randrange(500, 3000),
             )  # fmt: skip
             runtime.sleep(pause)
-
-
-def check(settings: Settings) -> routes.Routes:
-    """Whatever can be wrong with settings that are each for themselves right; the routes that they name.
-
-    Raises:
-        SettingsError, RoutesError: they cannot be used.
-    """
-    _check_loopback(settings)
-    if settings.engine.url not in ("memory", "sqlite"):
-        raise SettingsError(f"engine.url: there is no engine {settings.engine.url!r}; there are sqlite and memory")
-    for name, table in (
-        ("engine.durability", settings.engine.durability),
-        ("history.namespaces", settings.history.namespaces),
-    ):
-        unknown = sorted(set(table) - set(settings.server.namespaces) - {"/game"})
-        if unknown:
-            there_are = ", ".join(settings.server.namespaces)
-            raise SettingsError(f"{name}: there is no namespace {unknown[0]}; there are {there_are}")
-    front.check(settings)
-    if settings.bridge.url:
-        address(settings.bridge)
-    return routes.load(config_dir() / settings.routes.file)
-
-
-def _check_loopback(settings: Settings) -> None:
-    hosts = {"server": settings.server.host, "mqtt": settings.mqtt.host, "grpc": settings.grpc.host}
-    for section, host in hosts.items():
-        check_loopback(section, host)
-
-
-def _engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
-    """Raises SettingsError when the file cannot be used."""
-    history = settings.history
-    bounds = StreamBounds(
-        history.publications,
-        int(history.age_s * 1000),
-        history.keys,
-        history.repeat_ids,
-        int(history.repeat_s * 1000),
-        history.rooms,
-    )
-    by_namespace = dict.fromkeys(settings.server.namespaces, bounds)
-    for namespace, other in history.namespaces.items():
-        by_namespace[namespace] = replace(
-            bounds,
-            publications=other.publications or bounds.publications,
-            age_ms=int((other.age_s or history.age_s) * 1000),
-        )
-    if settings.engine.url == "memory":
-        return MemoryEngine(clock, bounds, by_namespace)
-    in_memory = [namespace for namespace, how in settings.engine.durability.items() if how == "memory"]
-    try:
-        database = Database(Path(settings.server.data_dir))
-    except CannotOpen as error:
-        raise SettingsError(str(error)) from None
-    return SqliteEngine(database, clock, bounds, by_namespace, in_memory)
-
-
-def _hub_bounds(settings: Settings) -> HubBounds:
-    limits = settings.limits
-    return HubBounds(
-        limits.rooms_per_session,
-        limits.sessions_per_identity,
-        limits.waiting_bytes,
-        settings.history.publications,
-        limits.presence_members,
-        limits.presence_grace_s,
-    )
-
-
-def _api_bounds(settings: Settings) -> ApiBounds:
-    limits = settings.limits
-    return ApiBounds(limits.message_bytes, limits.publishes_per_s, limits.publish_burst, limits.call_timeout_max_s)

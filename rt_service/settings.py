@@ -42,6 +42,48 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class AuthKey(Section):
+    """What tokens are checked with: a `secret` or `file` for HS256, a `file` with a PEM key for the others."""
+
+    algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"]
+    secret: SecretStr = SecretStr("")
+    file: str = ""
+
+
+class AuthRule(Section):
+    """What those of a role may in the rooms of a namespace without being granted it."""
+
+    namespaces: list[Namespace]
+    roles: list[Literal["user", "device", "service"]]
+    rooms: list[str] = ["*"]
+    verbs: list[str]
+
+
+_TALK = ["join", "publish", "history", "presence", "rooms", "send", "call"]
+_LOOK = ["join", "history", "presence", "rooms", "twin"]
+RULES = [
+    AuthRule(namespaces=["/chat", "/game"], roles=["user"], verbs=_TALK),
+    AuthRule(namespaces=["/iot"], roles=["user"], rooms=["*", "device:*"], verbs=_LOOK),
+    AuthRule(namespaces=["/iot"], roles=["device"], verbs=["rooms"]),
+    AuthRule(namespaces=["/chat", "/game", "/iot"], roles=["service"], rooms=["*", "user:*", "device:*"], verbs=["*"]),
+]
+
+
+class Auth(Section):
+    mode: Literal["open", "token"] = Field("open", description="open: nobody needs a token, on this machine only")
+    open_to_all: bool = Field(False, description="open mode may listen on addresses that others reach (--open-to-all)")
+    keys: dict[str, AuthKey] = Field(
+        {}, description="by kid, what tokens are checked with; with none, and no jwks_file, data_dir/token.key is made"
+    )
+    jwks_file: str = Field("", description="a JWKS file with more keys, read again when it changes")
+    audience: str = Field("", description="what `aud` of a token has to be; empty: anything")
+    issuer: str = Field("", description="what `iss` of a token has to be; empty: anything")
+    leeway_s: Annotated[float, Field(ge=0, le=300)] = Field(5.0, description="by how much clocks may differ")
+    rules: list[AuthRule] = Field(
+        RULES, description="what a token without grants may; what no rule allows is forbidden"
+    )
+
+
 class Server(Section):
     host: str = Field("127.0.0.1", description="address to listen on for HTTP and Socket.IO")
     port: Port = Field(5000, description="port for HTTP and Socket.IO; 0 takes a free one")
@@ -115,6 +157,10 @@ class Limits(Section):
     connect_burst: Positive = Field(2000, description="new connections of one address at once")
     publishes_per_s: Seconds = Field(200.0, description="publications per second of one session, on average")
     publish_burst: Positive = Field(400, description="publications of one session at once")
+    joins_per_s: Seconds = Field(50.0, description="joins per second of one identity, on average")
+    join_burst: Positive = Field(200, description="joins of one identity at once")
+    new_rooms_per_s: Seconds = Field(10.0, description="rooms that one identity makes per second, on average")
+    new_room_burst: Positive = Field(100, description="rooms that one identity makes at once")
     rooms_per_session: Positive = Field(100, description="rooms one session may be in")
     sessions_per_identity: Positive = Field(50, description="open sessions of one identity")
     waiting_bytes: Positive = Field(1_048_576, description="bytes that may wait for one slow session")
@@ -154,14 +200,22 @@ class Mqtt(Section):
         120, description="longest keepalive; an MQTT 5 client that asks for more is told this"
     )
     connect_s: Seconds = Field(5.0, description="seconds a connection has to send its CONNECT")
+    publishes_per_s: Seconds = Field(
+        2000.0, description="messages per second of one connection, on average; what comes faster is read later"
+    )
+    publish_burst: Positive = Field(4000, description="messages of one connection at once")
     session_expiry_max_s: Positive = Field(86_400, description="longest time that a session is kept for its client")
     sessions: Positive = Field(50_000, description="MQTT sessions, connected or not")
     subscriptions: Positive = Field(1000, description="subscriptions of one session")
     queued: Positive = Field(1000, description="QoS 1 and 2 messages that wait for one session; past it the oldest go")
+    queued_bytes: Positive = Field(8_388_608, description="their bytes, and those of messages that are in flight to it")
     waiting_bytes: Positive = Field(
         1_048_576, description="bytes that wait for one connection; past it QoS 0 is dropped"
     )
     retained: Positive = Field(100_000, description="retained messages; past it new topics are refused")
+    retained_bytes: Positive = Field(
+        268_435_456, description="bytes of retained messages; past it new ones are refused"
+    )
 
 
 class Grpc(Section):
@@ -173,10 +227,19 @@ class Grpc(Section):
 
 
 class Bridge(Section):
-    url: str = Field("", description="an outside broker, mqtt://host:1883; then no embedded one is run")
+    url: str = Field(
+        "", description="an outside broker, mqtt://host:1883 or mqtts://host:8883; then no embedded one is run"
+    )
     client_id: str = Field("rt-service", min_length=1, max_length=64, description="client id at that broker")
+    trusted: bool = Field(
+        False,
+        description="that broker lets a device use its own topics only; needed in token mode, see mosquitto-config",
+    )
     username: str = Field("", description="user name at that broker")
     password: SecretStr = Field(SecretStr(""), description="password at that broker")
+    ca_file: str = Field("", description="mqtts: the CA that signed that broker's certificate; empty: the system's")
+    cert_file: str = Field("", description="mqtts: our certificate for that broker, if it wants one")
+    key_file: str = Field("", description="mqtts: the private key of that certificate")
     protocol: Literal["3.1.1", "5"] = Field("5", description="MQTT version spoken with that broker")
     keepalive_s: Annotated[int, Field(gt=0, le=65_535)] = Field(30, description="MQTT keepalive")
     session_expiry_s: Positive = Field(86_400, description="seconds that broker keeps our session while we are away")
@@ -187,6 +250,29 @@ class Bridge(Section):
     outbox: Positive = Field(10_000, description="publications that wait for that broker; past it the newest go")
     backoff_min_s: Seconds = Field(0.25, description="first pause before connecting again")
     backoff_max_s: Seconds = Field(30.0, description="longest pause before connecting again")
+
+
+class Store(Section):
+    url: str = Field(
+        "sqlite",
+        description="where accounts and devices' secrets are: sqlite (accounts.db in server.data_dir), "
+        "postgresql+psycopg://user:password@host/database",
+    )
+
+
+class Accounts(Section):
+    enabled: bool = Field(
+        False, description="keep accounts, for who logs in, and devices' secrets; needs auth.mode token"
+    )
+    token_s: Seconds = Field(3600.0, description="how long a token is good for that somebody logged in for")
+    registration: Literal["admins", "open"] = Field(
+        "admins", description="who may register accounts over HTTP: admins, or open: everybody"
+    )
+    most: Positive = Field(100_000, description="accounts that may be registered over HTTP")
+    attempts_per_name: Positive = Field(10, description="log-ins a minute with one name; more are refused")
+    attempts_per_address: Positive = Field(
+        60, description="log-ins and registrations a minute from one address; more are refused"
+    )
 
 
 class Routes(Section):
@@ -206,6 +292,7 @@ class Simulate(Section):
 
 class Settings(Section):
     server: Server = Server()
+    auth: Auth = Auth()
     socketio: SocketIo = SocketIo()
     engine: EngineSection = EngineSection()
     history: History = History()
@@ -213,6 +300,8 @@ class Settings(Section):
     mqtt: Mqtt = Mqtt()
     grpc: Grpc = Grpc()
     bridge: Bridge = Bridge()
+    store: Store = Store()
+    accounts: Accounts = Accounts()
     routes: Routes = Routes()
     log: Log = Log()
     simulate: Simulate = Simulate()
@@ -225,12 +314,12 @@ def names() -> Iterator[tuple[str, str, Any]]:
             yield section, key, info
 
 
-def check_loopback(section: str, host: str) -> None:
-    """Raises SettingsError for an address that others can reach, as long as there are no tokens."""
-    if host not in LOOPBACK:
+def check_loopback(settings: Settings, section: str, host: str) -> None:
+    """Raises SettingsError for an address that others can reach, where no tokens are needed and nobody wants that."""
+    if host not in LOOPBACK and settings.auth.mode == "open" and not settings.auth.open_to_all:
         raise SettingsError(
             f"{section}.host: {host} can be reached by others, and without tokens everybody may everything; "
-            f"use one of {', '.join(LOOPBACK)}"
+            f"use one of {', '.join(LOOPBACK)}, or tokens (auth.mode=token); --open-to-all opens it anyway"
         )
 
 
@@ -308,7 +397,7 @@ def _check_known(section: str, key: str, origin: str) -> None:
     name = f"{section}.{key}" if key else section
     if name in known:
         return
-    near = [one for one in known if one.partition(".")[2] == name] or difflib.get_close_matches(name, known, 1, 0.5)
+    near = [one for one in known if one.partition(".")[2] == name] or difflib.get_close_matches(name, known, 1, 0.55)
     shown = [_variable(one) if origin.startswith(ENV_PREFIX) else one for one in near]
     hint = f"; did you mean {' or '.join(shown)}?" if near else f"; sections are {', '.join(Settings.model_fields)}"
     raise SettingsError(f"{origin}: there is no setting {name}{hint}")
@@ -334,9 +423,11 @@ def effective(settings: Settings) -> dict[str, dict[str, Any]]:
     """Every value as it is, secrets masked."""
     values = settings.model_dump(mode="json")
     values["bridge"]["url"] = without_secret(settings.bridge.url)
+    values["store"]["url"] = without_secret(settings.store.url)
     return values
 
 
 def without_secret(url: str) -> str:
-    """`url` with its password masked."""
-    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:**********@", url)
+    """`url` with its passwords masked, also one with characters that it should have written as %40."""
+    masked = re.sub(r"(//[^/@:]*):.*@", r"\1:**********@", url)
+    return re.sub(r"(password=)[^&]*", r"\1**********", masked)

@@ -10,7 +10,7 @@ from rt_service import log, runtime
 # A full collection stops everything for as long as it takes to visit every object. What start-up made is never garbage;
 # of the rest young objects are looked at seldom, and old ones only while nothing is going on.
 _YOUNG = 20_000
-_MIDDLE = 50
+_MIDDLE = 10
 _OLD = 1_000_000
 CHECK_S = 5.0
 PUT_OFF_MOST = 60  # checks; a service that never rests is stopped for a moment every five minutes
@@ -33,7 +33,7 @@ class GarbageCollector:
 
     def __init__(self, done: Callable[[], float]) -> None:
         self._done = done
-        self._seen = self._collected = 0.0
+        self._seen = 0.0
         self._put_off = 0
         self._timer: runtime.Timer | None = None
 
@@ -51,6 +51,7 @@ class GarbageCollector:
     def _look(self) -> None:
         seen, self._seen = self._seen, self._done()
         self._put_off += 1
-        if self._seen != self._collected and (self._seen == seen or self._put_off >= PUT_OFF_MOST):
+        something = any(gc.get_count()[1:])  # young objects were looked at since
+        if something and (self._seen == seen or self._put_off >= PUT_OFF_MOST):
             gc.collect()
-            self._collected, self._put_off = self._seen, 0
+            self._put_off = 0

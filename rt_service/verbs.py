@@ -26,6 +26,7 @@ EventName = Annotated[
 ]
 MethodName = Annotated[Any, Meta(extra_json_schema=_text(names.EVENT), examples=["set"])]
 DeviceId = Annotated[Any, Meta(extra_json_schema=_text(names.NAME), examples=["greenhouse-1"])]
+AccountName = Annotated[Any, Meta(extra_json_schema=_text(names.NAME), examples=["alice"])]
 Address = Annotated[
     Any, Meta(extra_json_schema=_text(f"({'|'.join(KINDS)}):{names.NAME}"), examples=["device:greenhouse-1"])
 ]
@@ -93,6 +94,10 @@ class TwinUpdate(Struct):
     device: DeviceId
     desired: Any
     version: int | None = None
+
+
+class Refresh(Struct):
+    token: Any
 
 
 class Ping(Struct):

@@ -8,7 +8,7 @@ const target = "../../rt_service/web";
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 await build({
-  entryPoints: ["src/live.ts", "src/live.css", "src/docs.ts", "src/docs.css"],
+  entryPoints: ["src/live.ts", "src/live.css", "src/docs.ts", "src/docs.css", "src/console.ts", "src/console.css"],
   outdir: target,
   bundle: true,
   minify: true,
@@ -23,5 +23,5 @@ await build({
   target: "es2022",
   format: "esm",
 });
-for (const file of ["index.html", "docs.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);
+for (const file of ["index.html", "docs.html", "console.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);
 cpSync("node_modules/swagger-ui-dist/LICENSE", `${target}/swagger-ui.LICENSE.txt`);

@@ -12,7 +12,7 @@ from rt_service import log, runtime
 from rt_service.bridge.backlog import Backlog, Read
 from rt_service.bridge.link import NO_MATCHING_SUBSCRIBERS, Link, Received
 from rt_service.core.errors import NotOnline, RtError
-from rt_service.core.model import Identity, Publication, PublicationClass
+from rt_service.core.model import Identity, Publication, PublicationClass, known_as
 from rt_service.core.ports import Clock, Store
 from rt_service.devices.calls import Calls
 from rt_service.metrics import Metrics
@@ -116,7 +116,7 @@ class Bridge:
         self._calls = calls
         self._metrics = metrics
         self._log = log.get("bridge")
-        self._identity = Identity("service", settings.client_id)
+        self._who = known_as(Identity("service", settings.client_id))
         self._status_topic = f"rt/services/{settings.client_id}/status"
         self._inbox = runtime.Mailbox(settings.inbox + ONE_READ)
         self._outbox = Outbox(settings.outbox)
@@ -173,7 +173,7 @@ class Bridge:
             runtime.sleep(RETRY_S)
 
     def _submit(self, received: Received, done: Done) -> None:
-        message = relay.Message(received.topic, received.payload, self._identity, received.retained, received.token)
+        message = relay.Message(received.topic, received.payload, self._who, received.retained, received.token)
         try:
             self._relay.receive(message, done)
         except Exception as error:  # noqa: BLE001  a fault of ours must not end the bridge

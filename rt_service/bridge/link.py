@@ -38,22 +38,39 @@ class Address(NamedTuple):
     port: int
     username: str
     password: str
+    tls: ssl.SSLContext | None = None
 
     def __str__(self) -> str:
-        return f"mqtt://{self.host}:{self.port}"
+        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
 
 
 def address(settings: BridgeSettings) -> Address:
     """Where the broker is. Raises SettingsError when the URL cannot be used."""
     try:
         parts = urlsplit(settings.url)
-        port = parts.port or 1883
+        port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
     except ValueError as error:
         raise SettingsError(f"bridge.url: {without_secret(settings.url)!r} is no URL: {error}") from None
-    if parts.scheme != "mqtt" or not parts.hostname or parts.path not in ("", "/"):
-        raise SettingsError(f"bridge.url: mqtt://host:1883 is what works here, not {without_secret(settings.url)!r}")
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path not in ("", "/"):
+        works = "mqtt://host:1883 or mqtts://host:8883"
+        raise SettingsError(f"bridge.url: {works} is what works here, not {without_secret(settings.url)!r}")
     password = parts.password or settings.password.get_secret_value()
-    return Address(parts.hostname, port, parts.username or settings.username, password)
+    tls = _tls(settings) if parts.scheme == "mqtts" else None
+    return Address(parts.hostname, port, parts.username or settings.username, password, tls)
+
+
+def _tls(settings: BridgeSettings) -> ssl.SSLContext:
+    """What the broker has to show, and what we show it. Raises SettingsError."""
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"bridge.ca_file: {settings.ca_file} cannot be used: {error.strerror or error}") from None
+    if settings.cert_file:
+        try:
+            context.load_cert_chain(settings.cert_file, settings.key_file or None)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(f"bridge.cert_file: {settings.cert_file} cannot be used: {error}") from None
+    return context
 
 
 class Received(NamedTuple):
@@ -114,6 +131,8 @@ class Link:
         client.suppress_exceptions = True
         if self.address.username:
             client.username_pw_set(self.address.username, self.address.password)
+        if self.address.tls is not None:
+            client.tls_set_context(self.address.tls)
         client.will_set(*will, qos=1, retain=True)
         client.on_connect = self._guarded(self._on_connect)
         client.on_message = self._guarded(self._on_message)

@@ -44,8 +44,9 @@ class LoopClient(paho.Client):
 
     @property
     def has_buffered(self) -> bool:
-        """Whether bytes were received that no packet was made of yet."""
-        return self._read_to < len(self._received)
+        """Whether bytes were received that no packet was made of yet: by us, or by TLS, which reads ahead."""
+        pending = getattr(self.socket(), "pending", None)  # only a socket with TLS has it
+        return self._read_to < len(self._received) or (pending is not None and pending() > 0)
 
     def reconnect(self) -> Any:
         self._received, self._read_to = b"", 0

@@ -37,10 +37,8 @@ def encode(value: Any) -> Encoded:
 
     def other(part: Any) -> Any:
         nonlocal binary
-        if isinstance(part, (bytes, bytearray, memoryview)):
-            binary = True
-            return {"$base64": base64.b64encode(part).decode()}
-        raise TypeError(f"JSON has no form for {type(part).__name__}")
+        binary = True
+        return in_base64(part)
 
     try:
         text = orjson.dumps(value, default=other)
@@ -48,6 +46,13 @@ def encode(value: Any) -> Encoded:
         return Encoded(text, binary)
     except orjson.JSONEncodeError as error:
         raise InvalidData(f"data cannot be sent as JSON: {error}") from None
+
+
+def in_base64(value: Any) -> Any:
+    """What stands for binary in JSON; the `default` of an encoder. Raises TypeError for anything else."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return {"$base64": base64.b64encode(value).decode()}
+    raise TypeError(f"JSON has no form for {type(value).__name__}")
 
 
 def _check_depth(value: Any) -> None:

@@ -5,8 +5,9 @@ Greenlets switch only inside engine calls. So: change the tables completely, the
 
 from __future__ import annotations
 
+import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -36,6 +37,15 @@ class Joined(NamedTuple):
     recovered: Recovered
     latest: Sequence[Publication]
     members: Sequence[Member]
+
+
+class RoomState(NamedTuple):
+    """`members` as in presence; `offset` is None where nobody is in it."""
+
+    namespace: str
+    room: str
+    members: int
+    offset: int | None
 
 
 class Hub:
@@ -117,7 +127,7 @@ class Hub:
         fresh = room not in session.rooms
         membership = self.rooms.enter(session, room)
         if fresh and not self._absences.returned(Place(session.namespace, room, session.identity)):
-            self.arrive(session.namespace, room, session.identity, session.info, "join")
+            self.arrive(session.namespace, room, session.identity, session.who.info, "join")
         return membership
 
     def watch(self, session: Session, room: str) -> None:
@@ -240,6 +250,10 @@ class Hub:
 
     # -- looking
 
+    def exists(self, namespace: str, room: str) -> bool:
+        """Whether somebody is in a room, or it has a history."""
+        return self.rooms.get(namespace, room) is not None or self._engine.known(namespace, room)
+
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         return self._engine.read(namespace, room, since, limit, reverse)
 
@@ -250,6 +264,21 @@ class Hub:
         """Names of the rooms that exist: those with members, and those with history."""
         present = self.presence.names(namespace, prefix)
         return sorted({*present, *self._engine.rooms(namespace, prefix)})
+
+    def find_rooms(self, namespaces: Iterable[str], filter: str, limit: int) -> tuple[list[RoomState], int]:
+        """Rooms with `filter` in `namespace:room`: at most `limit`, those with most members first; how many fit."""
+        found = [
+            (-self.presence.count(namespace, room), namespace, room)
+            for namespace in namespaces
+            for room in self.room_names(namespace, "")
+            if filter in f"{namespace}:{room}"
+        ]
+        return [self._state_of(*one) for one in heapq.nsmallest(limit, found)], len(found)
+
+    def _state_of(self, absent: int, namespace: str, room: str) -> RoomState:
+        """A room that nobody is in is left alone: its history may have to be read from the disk."""
+        offset = self.read(namespace, room, None, 0).offset if self.in_use(namespace, room) else None
+        return RoomState(namespace, room, -absent, offset)
 
     def in_use(self, namespace: str, room: str) -> bool:
         """Whether somebody is in a room."""

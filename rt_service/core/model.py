@@ -22,6 +22,29 @@ class Identity(NamedTuple):
         return f"{self.kind}:{self.id}"
 
 
+class Grant(NamedTuple):
+    """`rooms` are patterns such as `/chat:lobby`, `/iot:device:*` or `/chat:*`; `verbs` names, `publish:say` or `*`."""
+
+    rooms: tuple[str, ...]
+    verbs: tuple[str, ...]
+
+
+class Who(NamedTuple):
+    """Somebody who was let in; `info` is shown in presence. `grants` None: the policy's rules alone decide."""
+
+    identity: Identity
+    info: Any = None
+    role: str = "user"
+    grants: tuple[Grant, ...] | None = None
+    expires_at: float | None = None  # Unix time in seconds
+    token_id: str = ""
+
+
+def known_as(identity: Identity) -> Who:
+    """Somebody of whom nothing is known but the name: a device, an application."""
+    return Who(identity, role=identity.kind)
+
+
 class Position(NamedTuple):
     """How far somebody has read a room: all a client needs to catch up. A new epoch means a new history."""
 

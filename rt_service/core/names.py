@@ -70,7 +70,7 @@ def address(value: object) -> Identity:
     """
     kind, colon, name = value.partition(":") if type(value) is str else ("", "", "")
     if not colon or kind not in KINDS or not is_name(name):
-        raise BadRequest(f"`to` is user:<id>, device:<id> or service:<id>, not {_shown(value)}")
+        raise BadRequest(f"an identity is user:<id>, device:<id> or service:<id>, not {_shown(value)}")
     return Identity(kind, name)
 
 

@@ -70,6 +70,9 @@ class Engine(Protocol):
     def open(self, namespace: str, room: str) -> None:
         """Somebody enters: the room has a position from now on, as long as somebody is in it."""
 
+    def known(self, namespace: str, room: str) -> bool:
+        """Whether the room has a position already."""
+
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         """Up to `limit` kept publications after `since` (`reverse`: before it, newest first).
 
@@ -105,6 +108,10 @@ class Store(Protocol):
 class Wire(Protocol):
     """One wire format, and how its frames reach the outboxes of its sessions. Nothing here blocks."""
 
+    @property
+    def name(self) -> str:
+        """The way in: `socketio`, `ws`, `sse` or `ndjson`."""
+
     def publication(self, publication: Publication) -> Any:
         """A frame. It is shared by every session of this wire and never changed."""
 
@@ -125,6 +132,10 @@ class Transport(Protocol):
     @property
     def outbox(self) -> Any:
         """What `wire.broadcast` takes; the same as long as the session lives."""
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that its client has not taken yet."""
 
     @property
     def answers_calls(self) -> bool:

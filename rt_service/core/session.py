@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rt_service.core.errors import TooManyRequests
 from rt_service.core.limits import TokenBucket
-from rt_service.core.model import Identity
+from rt_service.core.model import Identity, Who
 from rt_service.core.ports import Transport
 
 
 class Session:
-    """`namespace` is the one it speaks in; `rooms` is written by `Rooms` alone."""
+    """`namespace` is the one it speaks in; `rooms` is written by `Rooms` alone; `since` is its begin in Unix ms."""
 
-    __slots__ = ("sid", "namespace", "identity", "info", "transport", "publishes", "rooms", "open", "may_return")  # noqa: RUF023
+    __slots__ = (
+        "identity", "may_return", "namespace", "open", "publishes", "rooms", "sid", "since", "transport", "who",
+    )  # fmt: skip
 
     def __init__(
         self,
         sid: str,
         namespace: str,
-        identity: Identity,
+        who: Who,
         transport: Transport,
         publishes: TokenBucket,
-        info: Any = None,
+        since: int = 0,
     ) -> None:
         self.sid = sid
         self.namespace = namespace
-        self.identity = identity
-        self.info = info
+        self.who = who
+        self.identity = who.identity  # the same as long as it is open
         self.transport = transport
         self.publishes = publishes
         self.rooms: set[str] = set()
+        self.since = since
         self.open = True
         self.may_return = False  # its connection broke: it may be back soon
 

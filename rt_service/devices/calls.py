@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
-from rt_service.core.errors import ERRORS, Internal, NotFound, RtError, Timeout, TooManyRequests
+from rt_service.core import encoding
+from rt_service.core.errors import ERRORS, Internal, InvalidData, NotFound, RtError, Timeout, TooManyRequests
 from rt_service.core.model import Identity
 from rt_service.core.ports import Waiter
 
@@ -86,4 +87,13 @@ def error_of(callee: Identity, said: Any) -> RtError:
     else:
         code, message = None, said
     kind = ERRORS.get(code, Internal) if isinstance(code, str) else Internal
-    return kind(f"{callee} answered with an error: {str(message)[:500]}")
+    return kind(f"{callee} answered with an error: {_text(message)[:500]}")
+
+
+def _text(said: Any) -> str:
+    if isinstance(said, str):
+        return said
+    try:
+        return encoding.dumps(said).decode()
+    except InvalidData as error:
+        return error.message

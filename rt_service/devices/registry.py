@@ -6,6 +6,7 @@ One that never says anything of itself is there while it speaks.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, NamedTuple
 
 from rt_service.core import encoding
@@ -39,6 +40,7 @@ class Devices:
         self._silent_s = silent_s
         self._bound = bound
         self._states: dict[str, State] = {}
+        self._seen: dict[str, int] = {}  # Unix ms, by those of the devices above that said something since the start
 
     def restore(self) -> None:
         """What an earlier process knew; devices that were online have a little time to say something."""
@@ -53,9 +55,18 @@ class Devices:
         state = self._states.get(device)
         return state is not None and state.online
 
-    def known(self) -> list[dict[str, Any]]:
-        """Every device: `id`, `online` and `since`."""
-        return [{"id": id, "online": state.online, "since": state.since} for id, state in self._states.items()]
+    def known(self, filter: str = "", limit: int | None = None) -> list[dict[str, Any]]:
+        """Devices with `filter` in their id, at most `limit`, those that came or went last first."""
+        found = (
+            {"id": id, "online": state.online, "since": state.since, "seen": self._seen.get(id)}
+            for id, state in reversed(self._states.items())
+            if filter in id
+        )
+        return list(islice(found, limit))
+
+    def count(self, filter: str = "") -> int:
+        """How many are known with `filter` in their id."""
+        return sum(filter in id for id in self._states) if filter else len(self._states)
 
     def status(self, device: str, online: bool) -> None:
         """A device said, or its will said for it, whether it is there.
@@ -68,6 +79,8 @@ class Devices:
     def heard(self, device: str) -> None:
         """A device said something else. Raises TooManyRequests as `status` does."""
         state = self._states.get(device)
+        if state is not None:
+            self._seen[device] = self._clock.ms()
         if state is not None and state.online and state.until is None:
             return  # it says itself when it goes
         self._set(device, True, self._clock.monotonic() + self._silent_s)
@@ -89,6 +102,8 @@ class Devices:
         since = self._clock.ms()
         self._states.pop(device, None)  # the one that changed last stands last
         self._states[device] = State(online, since, until)
+        if online:
+            self._seen[device] = since
         self._store.put(SHELF, device, encoding.dumps([online, since]))
         identity = Identity("device", device)
         if online:
@@ -102,5 +117,6 @@ class Devices:
         if oldest is None:
             return False
         del self._states[oldest]
+        self._seen.pop(oldest, None)
         self._store.put(SHELF, oldest, None)
         return True

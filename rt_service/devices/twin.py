@@ -48,7 +48,7 @@ class Twins:
         """Apply a merge patch to `desired` or `reported`; the store is told. A patch that changes nothing is none.
 
         Raises:
-            BadRequest: the patch is no object.
+            BadRequest: the patch is no object, or nested too deep.
             Conflict: `version` is not the twin's.
             TooLarge: the document would be larger than it may be.
             TooManyRequests: there are as many twins as there may be.
@@ -60,6 +60,7 @@ class Twins:
             raise Conflict(f"the twin is at version {twin.version}, not {version}; read it again")
         if device not in self._twins and len(self._twins) >= self._bound:
             raise TooManyRequests(f"there are {self._bound} twins, the most there may be")
+        encoding.encode(patch)  # or it could be too deep to walk through
         old: dict[str, Any] = getattr(twin, which)
         new = merged(old, patch)
         size = len(encoding.encode(new).json)

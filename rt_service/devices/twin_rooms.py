@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rt_service.core.errors import RtError
-from rt_service.core.model import Identity, PublicationClass
+from rt_service.core.model import PublicationClass, Who
 from rt_service.core.ports import Receipt
 from rt_service.devices.registry import NAMESPACE, room_of
 from rt_service.devices.twin import Change, Twin, Twins
@@ -25,7 +25,7 @@ class TwinRooms:
     def change(
         self,
         done: Callable[[Change | RtError], None],
-        sender: Identity,
+        who: Who,
         device: str,
         which: str,
         patch: Any,
@@ -49,16 +49,14 @@ class TwinRooms:
         try:
             if which == "desired":  # what the device is told, on its retained topic
                 wanted = {"desired": change.after.desired, "version": change.after.version}
-                self._tell(_nobody, sender, device, "twin.desired", wanted)
-            self._tell(kept, sender, device, "twin", {**change.after.as_dict(), "delta": {which: change.delta}})
+                self._tell(_nobody, who, device, "twin.desired", wanted)
+            self._tell(kept, who, device, "twin", {**change.after.as_dict(), "delta": {which: change.delta}})
         except RtError:
             self._twins.revert(change)
             raise
 
-    def _tell(
-        self, done: Callable[[Receipt | RtError], None], sender: Identity, device: str, event: str, said: Any
-    ) -> None:
-        self._publish(done, sender, NAMESPACE, room_of(device), event, said, class_=PublicationClass.LATEST, key=event)
+    def _tell(self, done: Callable[[Receipt | RtError], None], who: Who, device: str, event: str, said: Any) -> None:
+        self._publish(done, who, NAMESPACE, room_of(device), event, said, class_=PublicationClass.LATEST, key=event)
 
 
 def _nobody(receipt: Receipt | RtError) -> None:

@@ -55,6 +55,9 @@ class MemoryEngine:
     def open(self, namespace: str, room: str) -> None:
         self._stream(namespace, room)
 
+    def known(self, namespace: str, room: str) -> bool:
+        return (namespace, room) in self._streams
+
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         stream = self._streams.get((namespace, room))
         if stream is None:

@@ -68,19 +68,22 @@ class Acceptor:
 
     def stop(self) -> None:
         """Accept no more; connections that are open stay."""
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            runtime.stop_listening(listener)
 
     def _accept(self, listener: socket.socket, door: Door) -> None:
-        accepted = 0
+        accepted, short = 0, False
         while self._listener is listener:
             try:
+                if short:  # then accepting fails whether somebody waits or not
+                    runtime.wait_readable(listener)
                 sock, address = listener.accept()
             except OSError as error:
                 if self._listener is listener:
-                    self._failed(listener, error)
+                    short = self._failed(listener, error)
                 continue
+            short = False
             self._take(door, sock, address)
             accepted += 1
             if not accepted % PER_TURN:
@@ -88,7 +91,8 @@ class Acceptor:
 
     # -- where accepting fails
 
-    def _failed(self, listener: socket.socket, error: OSError) -> None:
+    def _failed(self, listener: socket.socket, error: OSError) -> bool:
+        """Whether there are no descriptors left."""
         self._log.info("accept_failed", port=self._name, error=error.strerror)
         if error.errno not in NOTHING_LEFT:  # it was gone already
             runtime.sleep(0)
@@ -97,7 +101,7 @@ class Acceptor:
             self._spare = _spare()
         else:
             self._shed(listener, self._spare)
-            runtime.wait_readable(listener)  # without descriptors accepting fails whether somebody waits or not
+        return error.errno in NOTHING_LEFT
 
     def _shed(self, listener: socket.socket, spare: int) -> None:
         """Close one that waits: without a descriptor nobody would ever answer it."""

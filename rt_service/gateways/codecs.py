@@ -15,6 +15,8 @@ from rt_service.gateways.engineio.outbox import Outbox
 class FrameWire:
     """WebSocket frames into the outboxes of connections on the loop."""
 
+    name: str
+
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
 
@@ -31,6 +33,8 @@ class FrameWire:
 class SocketIoWire(FrameWire):
     """Socket.IO v5 in Engine.IO v4 in WebSocket frames; a polling client's are taken apart again when it polls."""
 
+    name = "socketio"
+
     def publication(self, publication: Publication) -> bytes:
         if publication.binary:
             return packets.frame(packets.EVENT, publication.namespace, [publication.event, publication.as_dict()])
@@ -43,6 +47,8 @@ class SocketIoWire(FrameWire):
 
 class JsonWire(FrameWire):
     """Plain WebSocket: what is pushed, as JSON with its namespace and its kind."""
+
+    name = "ws"
 
     def publication(self, publication: Publication) -> bytes:
         return frames.text(

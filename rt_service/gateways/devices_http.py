@@ -21,7 +21,10 @@ class DevicesHttp:
         self._devices = devices
 
     def devices(self) -> Response:
-        return json({"devices": self._devices.known()})
+        self._requests.operator("look")
+        asked = query(types.Finding)
+        found = self._devices.known(asked.filter, asked.limit)
+        return json({"devices": found, "total": self._devices.count(asked.filter)})
 
     def twin(self, device: str) -> Response:
         return _shown(self._requests.ask(NS, "twin", {"device": device}))

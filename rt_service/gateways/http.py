@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from flask import Flask, Response, request, send_from_directory
+from flask import Blueprint, Flask, Response, current_app, request, send_from_directory
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from rt_service.api import Api
@@ -16,15 +17,31 @@ from rt_service.gateways.openapi import document
 from rt_service.gateways.operations import JSON
 from rt_service.gateways.origins import Origins
 
+S = TypeVar("S", Flask, Blueprint)
 WEB = Path(__file__).resolve().parent.parent / "web"
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'"
+CONSOLE_POLICY = (  # an admin's token is in this page: nothing of anybody else's is, not even a frame around it
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
 
 _BY_STATUS = {error.http_status: error for error in reversed(ERRORS.values())}  # the first of each status
 
 
 def create_app(api: Api, origins: Origins, namespaces: Sequence[str]) -> Flask:
+    """An application of our own: its errors are JSON whatever is asked for."""
     app = Flask("rt_service", static_folder=None)
     app.url_map.merge_slashes = False  # nothing is redirected
+    app.add_url_rule("/", "index", lambda: _page("index.html"))
+    return _equip(app, api, origins, namespaces)
+
+
+def create_blueprint(api: Api, origins: Origins, namespaces: Sequence[str]) -> Blueprint:
+    """The same for somebody else's application, whose own pages and errors stay as they are."""
+    return _equip(Blueprint("rt_service", "rt_service"), api, origins, namespaces)
+
+
+def _equip(app: S, api: Api, origins: Origins, namespaces: Sequence[str]) -> S:
     _serve_pages(app, encoding.dumps(document(namespaces)))
 
     @app.before_request
@@ -55,9 +72,9 @@ def create_app(api: Api, origins: Origins, namespaces: Sequence[str]) -> Flask:
     return app
 
 
-def _serve_pages(app: Flask, openapi: bytes) -> None:
-    app.add_url_rule("/", "index", lambda: _page("index.html"))
+def _serve_pages(app: Flask | Blueprint, openapi: bytes) -> None:
     app.add_url_rule("/docs", "docs", lambda: _page("docs.html", f"{POLICY}; img-src 'self' data:"))
+    app.add_url_rule("/console", "console", lambda: _page("console.html", CONSOLE_POLICY))
     app.add_url_rule("/web/<path:name>", "asset", _page)
     app.add_url_rule("/openapi.json", "openapi", lambda: tagged(Response(openapi, content_type=JSON)))
 
@@ -73,6 +90,8 @@ def _page(name: str, policy: str = POLICY) -> Response:
 
 def _refused_by_werkzeug(api: Api, error: HTTPException) -> Response:
     status = error.code or 500
+    if status < 400 or error.response is not None:  # a redirect, or an answer that an application gives by `abort`
+        return current_app.make_response(error.get_response(request.environ))
     kind = _BY_STATUS.get(status, BadRequest if status < 500 else Internal)
     response = failure(api.refusal(kind(_plainly(error)))["error"], status)
     for name, value in error.get_headers():

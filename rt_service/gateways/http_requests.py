@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,15 +9,16 @@ import orjson
 from flask import Response, request
 
 from rt_service.api import Api
-from rt_service.auth.policy import Policy
+from rt_service.auth.policy import Policy, allow
+from rt_service.core.encoding import in_base64
 from rt_service.core.errors import ERRORS, BadRequest, InvalidData, Timeout, TooLarge
 from rt_service.core.limits import Buckets
-from rt_service.core.model import Identity
+from rt_service.core.model import Identity, Who
 from rt_service.core.ports import Clock
 from rt_service.core.session import Session
-from rt_service.gateways import asked
+from rt_service.gateways import asked, credentials
 from rt_service.gateways.engineio.body import BrokenBody, SlowBody
-from rt_service.gateways.operations import JSON, PATCH
+from rt_service.gateways.operations import JSON, MERGE_PATCH
 from rt_service.verbs import plainly
 
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -56,9 +56,19 @@ class Requests:
         """Whoever asks, in a namespace; not a session that others see. Raises RtError."""
         namespace = f"/{ns}"
         self._api.check_namespace(namespace)
-        who = self._policy.identify({"user": request.args["user"]} if "user" in request.args else {})
+        who = self._policy.identify(credentials.of_request(request.environ))
         bucket = self._rates.of(_sender(who.identity), self._clock.monotonic())
-        return Session("http", namespace, who.identity, _NOWHERE, bucket)
+        return Session("http", namespace, who, _NOWHERE, bucket)
+
+    def operator(self, verb: str) -> Who:
+        """Whoever asks, if it may do `verb`, one of those of who runs the service. Raises RtError."""
+        who = self.who()
+        allow(self._policy, who, verb, "", None, None)
+        return who
+
+    def who(self) -> Who:
+        """Whoever asks. Raises RtError."""
+        return self._policy.identify(credentials.of_request(request.environ))
 
     def object(self) -> dict[str, Any]:
         """The body, a JSON object. Raises RtError."""
@@ -71,7 +81,7 @@ class Requests:
         """The body, JSON. Raises RtError where it is none, too large or too slow."""
         if (request.content_length or 0) > self._body_bytes:
             raise TooLarge(f"a body is at most {self._body_bytes} bytes")
-        if request.mimetype not in (JSON, PATCH):
+        if request.mimetype not in (JSON, MERGE_PATCH):
             raise BadRequest(f"the body is JSON: send Content-Type: {JSON}")
         try:
             body = request.environ["wsgi.input"].read(self._body_bytes + 1)
@@ -107,7 +117,7 @@ def query(kind: type[Q]) -> Q:
 def json(value: Any, status: int = 200) -> Response:
     """Raises InvalidData where somebody's data is nested too deep."""
     try:
-        return Response(orjson.dumps(value, default=_base64), status, content_type=JSON)
+        return Response(orjson.dumps(value, default=in_base64), status, content_type=JSON)
     except orjson.JSONEncodeError as error:
         raise InvalidData(f"the answer cannot be sent as JSON: {error}") from None
 
@@ -129,7 +139,3 @@ def tagged(response: Response, tag: str | None = None) -> Response:
     response.headers["Cache-Control"] = "no-cache"
     response.make_conditional(request)
     return response
-
-
-def _base64(value: Any) -> Any:
-    return {"$base64": base64.b64encode(value).decode()}

@@ -7,11 +7,16 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from rt_service import verbs
+from rt_service.auth.accounts import PASSWORD_LENGTH
+from rt_service.auth.accounts import ROLES as ACCOUNT_ROLES
+from rt_service.auth.policy import ROLES
 from rt_service.core import names
 from rt_service.core.errors import ERRORS
 from rt_service.core.model import KINDS
 from rt_service.gateways.positions import EPOCH_CHARACTERS, OFFSET_DIGITS
+from rt_service.mqtt.topics import MAX_LEVELS
 
+_LEVEL = "[^+#/\\u0000]*"
 _POSITION = {"type": "string", "pattern": f"^[A-Za-z0-9]{{1,{EPOCH_CHARACTERS}}}:[0-9]{{1,{OFFSET_DIGITS}}}$"}
 
 User = Annotated[
@@ -27,13 +32,20 @@ Limit = Annotated[int, Meta(description="how many at most", ge=1, le=1000)]
 Reverse = Annotated[bool, Meta(description="backward, from before `since` or else from the newest")]
 Wait = Annotated[float, Meta(description="seconds to wait for something after `since`", ge=0, le=60)]
 Prefix = Annotated[str, Meta(description="what the names begin with", max_length=128)]
+Filter = Annotated[str, Meta(description="what stands in those that are shown", max_length=256)]
 Version = Annotated[int, Meta(description="refused as a conflict if the twin is at another one")]
 KnownTags = Annotated[str, Meta(description="ETags that the client has; 304 if one is still right")]
 WantedTags = Annotated[str, Meta(description="the ETag of the twin that is patched; 412 if it is another one")]
 Namespace = Annotated[str, Meta(description="the namespace", examples=["iot"])]
 Offset = Annotated[int | None, Meta(description="null for what is not in the history")]
+Total = Annotated[int, Meta(description="how many there are that fit")]
 Time = Annotated[int, Meta(description="Unix time in milliseconds")]
 Kind = Annotated[str, Meta(extra_json_schema={"enum": list(KINDS)})]
+AccountRole = Annotated[str, Meta(extra_json_schema={"enum": list(ACCOUNT_ROLES)})]
+Password = Annotated[
+    Any,
+    Meta(extra_json_schema={"type": "string", "minLength": PASSWORD_LENGTH[0], "maxLength": PASSWORD_LENGTH[1]}),
+]
 Code = Annotated[str, Meta(extra_json_schema={"enum": list(ERRORS)})]
 
 # -- in the query
@@ -66,8 +78,23 @@ class LettersQuery(Struct):
     limit: Annotated[int, Meta(description="how many at most", ge=0)] = 100
 
 
+class Finding(Struct):
+    filter: Filter = ""
+    limit: Limit = 1000
+
+
 class Nothing(Struct):
     pass
+
+
+class Revocation(Struct):
+    of: Annotated[
+        str,
+        Meta(
+            description="an identity, for every token that it was given until now, or one token: `token:<its jti>`",
+            extra_json_schema={"pattern": f"^({'|'.join((*KINDS, 'token'))}):{names.NAME}$"},
+        ),
+    ]
 
 
 # -- in headers
@@ -96,7 +123,46 @@ class Call(verbs.Call, kw_only=True):
     ns: Namespace
 
 
+class Explaining(Struct):
+    topic: Annotated[
+        str,
+        Meta(
+            description="an MQTT topic",
+            min_length=1,
+            max_length=1024,
+            extra_json_schema={"pattern": f"^{_LEVEL}(/{_LEVEL}){{0,{MAX_LEVELS - 1}}}$"},
+        ),
+    ]
+
+
+class NewAccount(Struct):
+    name: verbs.AccountName
+    password: Password
+    role: AccountRole = "user"
+
+
+class LoggingIn(Struct):
+    name: verbs.AccountName
+    password: Password
+
+
+class NewPassword(Struct):
+    new: Password
+    password: Annotated[str | None, Meta(description="the one there was; an admin may leave it out")] = None
+
+
 # -- answers
+
+
+class Account(Struct):
+    name: str
+    role: AccountRole
+    created_at: Time
+
+
+class LoggedIn(Struct):
+    token: str
+    expires_at: Annotated[float, Meta(description="Unix time in seconds")]
 
 
 class Error(Struct):
@@ -192,10 +258,14 @@ class Device(Struct):
     id: str
     online: bool
     since: Time
+    seen: Annotated[int | None, Meta(description="when it last said something, in Unix ms; null: not since the start")]
 
 
 class Devices(Struct):
+    """Those that came or went last first."""
+
     devices: list[Device]
+    total: Total
 
 
 class Letter(Struct):
@@ -219,3 +289,48 @@ class Alive(Struct):
 class Ready(Struct):
     ok: bool
     checks: Annotated[dict[str, str], Meta(description="`ok`, or what is wrong")]
+
+
+class Session(Struct):
+    sid: str
+    kind: Kind
+    id: str
+    role: Annotated[str, Meta(extra_json_schema={"enum": list(ROLES)})]
+    namespace: Annotated[str | None, Meta(description="null over MQTT, where there is none")]
+    rooms: list[str]
+    transport: Annotated[str, Meta(extra_json_schema={"enum": ["socketio", "ws", "sse", "ndjson", "mqtt"]})]
+    waiting: Annotated[int, Meta(description="bytes that its client has not taken yet")]
+    since: Time
+
+
+class Sessions(Struct):
+    """Those for whom most waits first."""
+
+    sessions: list[Session]
+    total: Total
+
+
+class RoomState(Struct):
+    namespace: str
+    room: str
+    members: int
+    offset: Annotated[int | None, Meta(description="of the newest kept publication; null where nobody is in it")]
+
+
+class AllRooms(Struct):
+    """Those with most members first."""
+
+    rooms: list[RoomState]
+    total: Total
+
+
+class Explained(Struct):
+    lines: list[str]
+
+
+class Effective(Struct):
+    settings: Annotated[dict[str, dict[str, Any]], Meta(description="by section and name; secrets are masked")]
+
+
+class Revoked(Struct):
+    ended: Annotated[int, Meta(description="how many sessions that ended")]

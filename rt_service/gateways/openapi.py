@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from rt_service import __version__, verbs
+from rt_service import verbs
 from rt_service.core.errors import RtError
 from rt_service.gateways import http_types as types
 from rt_service.gateways.operations import JSON, OPERATIONS, Operation
+from rt_service.version import __version__
 
 Schema = dict[str, Any]
 _REF = "#/components/schemas/{name}"
@@ -24,7 +25,10 @@ _DESCRIPTION = (
 
 def document(namespaces: Sequence[str]) -> Schema:
     """The whole document, for a service with these namespaces."""
-    named = {"ns": _namespace(namespaces), "room": verbs.RoomName, "device": verbs.DeviceId}
+    named = {
+        "ns": _namespace(namespaces), "room": verbs.RoomName, "device": verbs.DeviceId, "name": verbs.AccountName,
+        "sid": str,
+    }  # fmt: skip
     paths: Schema = {}
     for operation in OPERATIONS:
         in_path = [_parameter("path", name, _schema(named[name])) for name in operation.in_path]
@@ -35,7 +39,8 @@ def document(namespaces: Sequence[str]) -> Schema:
         "servers": [{"url": "/"}],
         "tags": [{"name": name} for name in dict.fromkeys(operation.tag for operation in OPERATIONS)],
         "paths": paths,
-        "components": {"schemas": _components()},
+        "security": [{}, {"token": []}],  # with none where the service is open
+        "components": {"schemas": _components(), "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }
 
 

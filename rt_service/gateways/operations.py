@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from flask import Flask
+from flask import Blueprint, Flask
 from msgspec import Meta, Struct
 
 from rt_service import verbs
@@ -32,7 +32,7 @@ from rt_service.core.errors import (
 )
 from rt_service.gateways import http_types as types
 
-JSON, PATCH = "application/json", "application/merge-patch+json"
+JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
 ROOM = "/api/v1/rooms/{ns}/{room}"
 BATCH = 1000  # publications in one request
 NOTHING: Mapping[str, Any] = {}  # an answer without a body
@@ -80,7 +80,10 @@ class Operation:
     @property
     def errors(self) -> list[type[RtError]]:
         """Every error that it may answer."""
-        by_path = {"ns": (*VERBS, NotFound), "room": (InvalidRoom,), "device": (*VERBS, NotFound)}
+        by_path = {
+            "ns": (*VERBS, NotFound), "room": (InvalidRoom,), "device": (*VERBS, NotFound),
+            "name": (NotFound,), "sid": (),
+        }  # fmt: skip
         found = [*EVERYWHERE, *(BODY if self.body is not None else ()), *self.raises]
         for name in self.in_path:
             found += by_path[name]
@@ -106,7 +109,7 @@ OPERATIONS = (
         answer_headers=ETAG,
     ),
     Operation(
-        "stream", "GET", f"{ROOM}/stream", "Rooms", "Publications as they come, as events or as lines of JSON",
+        "stream", "GET", f"{ROOM}/stream", "Rooms", "Publications as they come, without an end",
         {200: {"text/event-stream": str, "application/x-ndjson": types.Publication}}, RATE,
         query=types.StreamQuery, headers=types.Streaming,
         answer_headers={
@@ -131,7 +134,7 @@ OPERATIONS = (
     ),
     Operation(
         "devices", "GET", "/api/v1/devices", "Users and devices", "Every device that is known",
-        {200: _json(types.Devices)}, query=types.Nothing,
+        {200: _json(types.Devices)}, VERBS, query=types.Finding,
     ),
     Operation(
         "twin", "GET", "/api/v1/devices/{device}/twin", "Users and devices", "What a device should be, and is",
@@ -142,13 +145,55 @@ OPERATIONS = (
         "update_twin", "PATCH", "/api/v1/devices/{device}/twin", "Users and devices",
         "Change what a device should be: a merge patch (RFC 7396)",
         {200: _json(types.Twin)}, (Conflict, Stale, InvalidRoom, *RATE), query=types.TwinQuery,
-        headers=types.Patching, body=dict[str, Any], media=(PATCH, JSON),
+        headers=types.Patching, body=dict[str, Any], media=(MERGE_PATCH, JSON),
         examples={"warmer": {"c": 24}},
         answer_headers={"ETag": "the twin's new version"},
     ),
     Operation(
+        "register_account", "POST", "/api/v1/accounts", "Accounts", "Register an account",
+        {201: _json(types.Account)}, (*VERBS, NotFound, Conflict, *RATE), query=types.Nothing, body=types.NewAccount,
+        examples={"a user": {"name": "alice", "password": "correct horse"}},
+    ),
+    Operation(
+        "log_in", "POST", "/api/v1/tokens", "Accounts", "Log in: a token for a name and a password",
+        {200: _json(types.LoggedIn)}, (Unauthorized, NotFound, *RATE), query=types.Nothing, body=types.LoggingIn,
+        examples={"a user": {"name": "alice", "password": "correct horse"}},
+    ),
+    Operation(
+        "change_password", "POST", "/api/v1/accounts/{name}/password", "Accounts",
+        "Change a password, which ends what is open with the old one",
+        {200: _json(types.Account)}, (*VERBS, Conflict, *RATE), query=types.Nothing, body=types.NewPassword,
+        examples={"one's own": {"password": "correct horse", "new": "battery staple"}},
+    ),
+    Operation(
         "dead_letters", "GET", "/api/v1/dead-letters", "Service", "What devices sent that meant nothing, newest first",
-        {200: _json(types.Letters)}, query=types.LettersQuery,
+        {200: _json(types.Letters)}, VERBS, query=types.LettersQuery,
+    ),
+    Operation(
+        "sessions", "GET", "/api/v1/sessions", "Service", "Everybody who is in", {200: _json(types.Sessions)}, VERBS,
+        query=types.Finding,
+    ),
+    Operation(
+        "kick", "DELETE", "/api/v1/sessions/{sid}", "Service", "End a session; its client may come again",
+        {204: NOTHING}, (*VERBS, NotFound),
+    ),
+    Operation(
+        "revoke", "POST", "/api/v1/revocations", "Service", "Take tokens back, and end what they opened",
+        {200: _json(types.Revoked)}, VERBS, body=types.Revocation,
+        examples={"a user": {"of": "user:alice"}, "a token": {"of": "token:5f2c"}},
+    ),
+    Operation(
+        "all_rooms", "GET", "/api/v1/rooms", "Service", "The rooms of every namespace, and how far they are",
+        {200: _json(types.AllRooms)}, VERBS, query=types.Finding,
+    ),
+    Operation(
+        "explain", "POST", "/api/v1/routes/explain", "Service", "What a message on an MQTT topic becomes",
+        {200: _json(types.Explained)}, VERBS, query=types.Nothing, body=types.Explaining,
+        examples={"a reading": {"topic": "devices/greenhouse-1/telemetry"}},
+    ),
+    Operation(
+        "settings", "GET", "/api/v1/settings", "Service", "Every setting as it is in effect",
+        {200: _json(types.Effective)}, VERBS, query=types.Nothing,
     ),
     Operation("livez", "GET", "/livez", "Service", "Whether it runs", {200: _json(types.Alive)}, query=types.Nothing),
     Operation(
@@ -156,13 +201,12 @@ OPERATIONS = (
         {200: _json(types.Ready), 503: _json(types.Ready)}, query=types.Nothing,
     ),
     Operation(
-        "metrics", "GET", "/metrics", "Service", "Metrics for Prometheus", {200: {"text/plain": str}},
-        query=types.Nothing,
+        "metrics", "GET", "/metrics", "Service", "Metrics for Prometheus", {200: {"text/plain": str}}, VERBS,
     ),
 )  # fmt: skip
 
 
-def register(app: Flask, *hosts: object) -> None:
+def register(app: Flask | Blueprint, *hosts: object) -> None:
     """Route every operation to the method of its id, which one of `hosts` has."""
     for operation in OPERATIONS:
         (view,) = (getattr(host, operation.id) for host in hosts if hasattr(host, operation.id))

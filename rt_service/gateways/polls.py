@@ -18,6 +18,8 @@ HEARTBEAT_S = 15.0  # how often it is looked whether the client is still there
 class Waiting:
     """A wire whose outboxes are waiters: whoever waits looks into the history, where it is by then."""
 
+    name = "poll"
+
     def publication(self, publication: Publication) -> None: ...
 
     def push(self, namespace: str, name: str, body: dict[str, Any]) -> None: ...
@@ -34,6 +36,7 @@ class Poll:
     """The `Transport` of a request while it waits."""
 
     answers_calls = False
+    waiting = 0
 
     def __init__(self, wire: Waiting) -> None:
         self.wire = wire
@@ -68,7 +71,7 @@ class Polls:
     def open(self, session: Session, room: str) -> Iterator[Poll]:
         """Notice what is published from now on. Whoever waits is nobody whom the others see."""
         poll = Poll(self._wire)
-        waiting = Session("poll", session.namespace, session.identity, poll, session.publishes)
+        waiting = Session("poll", session.namespace, session.who, poll, session.publishes)
         self._hub.watch(waiting, room)
         self._open.add(poll)
         self._metrics.polls.inc()

@@ -48,7 +48,12 @@ class RoomsHttp:
 
     def _when_there(self, ns: str, asked: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Long polling: the history, once there is something in it."""
-        with self._polls.open(self._requests.session(ns), names.room_name(asked["room"])) as poll:
+        answer = self._requests.ask(ns, "history", asked)  # who may not read may not wait either
+        if answer["publications"]:
+            return answer
+        session = self._requests.session(ns)
+        self._api.check_new(session.who, session.namespace, asked["room"])
+        with self._polls.open(session, asked["room"]) as poll:
             answer = self._requests.ask(ns, "history", asked)
             if not answer["publications"]:
                 poll.wait(seconds, request.environ)
@@ -96,7 +101,7 @@ class RoomsHttp:
             try:
                 self._publish_one(session, room, one, lambda outcome, n=n: settle(n, outcome))
             except RtError as error:
-                settle(n, error)
+                settle(n, error.with_traceback(None))  # which would hold on to all that was said
             if n % PER_TURN == PER_TURN - 1:
                 runtime.sleep(0)
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from flask import Response
 
 from rt_service.gateways import http_types as types
-from rt_service.gateways.http_requests import json, query
+from rt_service.gateways.http_requests import Requests, json, query
 from rt_service.metrics import Metrics
 from rt_service.mqtt.dead_letters import DeadLetters
 
@@ -17,7 +17,10 @@ Check = Callable[[], str | None]
 class ServiceHttp:
     """`checks` are asked by /readyz, each for None or what is wrong."""
 
-    def __init__(self, metrics: Metrics, dead_letters: DeadLetters, checks: Mapping[str, Check]) -> None:
+    def __init__(
+        self, requests: Requests, metrics: Metrics, dead_letters: DeadLetters, checks: Mapping[str, Check]
+    ) -> None:
+        self._requests = requests
         self._metrics = metrics
         self._dead_letters = dead_letters
         self._checks = checks
@@ -31,8 +34,10 @@ class ServiceHttp:
         return json({"ok": not wrong, "checks": state}, 503 if wrong else 200)
 
     def metrics(self) -> Response:
+        self._requests.operator("look")
         return Response(self._metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     def dead_letters(self) -> Response:
+        self._requests.operator("look")
         newest = self._dead_letters.newest(query(types.LettersQuery).limit)
         return json({"dead_letters": [letter.as_dict() for letter in newest]})

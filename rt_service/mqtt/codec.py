@@ -136,8 +136,9 @@ def _acknowledgement(kind: Kind, reader: Reader, version: int) -> Acknowledgemen
 def _subscribe(kind: Kind, reader: Reader, version: int) -> Subscribe:
     packet_id = _packet_id(reader)
     properties = reader.properties(_IN_SUBSCRIBE) if version == V5 else {}
-    subscriptions = []
+    subscriptions: list[Subscription] = []
     while reader.left:
+        wire.check_items(len(subscriptions))
         filter, options = reader.text(), reader.byte()
         if options & 3 == 3 or options & (0xC0 if version == V5 else 0xFC) or options >> 4 & 3 == 3:
             raise malformed("subscription options with reserved bits")  # [MQTT-3.8.3-5]
@@ -150,8 +151,9 @@ def _subscribe(kind: Kind, reader: Reader, version: int) -> Subscribe:
 def _unsubscribe(kind: Kind, reader: Reader, version: int) -> Unsubscribe:
     packet_id = _packet_id(reader)
     properties = reader.properties(_IN_UNSUBSCRIBE) if version == V5 else {}
-    filters = []
+    filters: list[str] = []
     while reader.left:
+        wire.check_items(len(filters))
         filters.append(reader.text())
     if not filters:
         raise ProtocolViolation(Reason.PROTOCOL_ERROR, "an UNSUBSCRIBE without a filter")  # [MQTT-3.10.3-2]

@@ -11,6 +11,7 @@ from rt_service.core.ports import Store
 from rt_service.metrics import Metrics
 
 SHELF = "dead_letter"
+MESSAGE, TOPIC = 300, 1024  # characters that are kept
 
 
 class DeadLetter(NamedTuple):
@@ -46,7 +47,7 @@ class DeadLetters:
     def add(self, reason: str, message: str, topic: str, payload: bytes, sender: str | None, at: int) -> None:
         start = payload[: self._payload_bytes].decode(errors="backslashreplace")
         key = f"{next(self._numbers):016d}"
-        letter = DeadLetter(reason, message, topic[:1024], start, len(payload), sender, at)
+        letter = DeadLetter(reason, message[:MESSAGE], topic[:TOPIC], start, len(payload), sender, at)
         self._letters.append((key, letter))
         self._store.put(SHELF, key, encoding.dumps(list(letter)))
         if len(self._letters) > self._bound:

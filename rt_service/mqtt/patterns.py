@@ -35,12 +35,36 @@ class Pattern:
     @property
     def filter(self) -> str:
         """The MQTT topic filter that covers every topic of this pattern."""
-        return "/".join("+" if "{" in level else level for level in self.text.split("/"))
+        return self.filter_for({})
 
     def read(self, text: str) -> dict[str, str] | None:
         """The names in `text`, or None if it is not of this pattern."""
         found = self._expression.fullmatch(text)
         return found.groupdict() if found else None
+
+    def filter_for(self, names: Mapping[str, str]) -> str:
+        """The MQTT topic filter that covers every topic of this pattern in which these names stand."""
+        text = _PLACEHOLDER.sub(lambda found: names.get(found[1], found[0]), self.text)
+        return "/".join("+" if "{" in level else level for level in text.split("/"))
+
+    def names_of(self, filter: str) -> dict[str, str] | None:
+        """The names that all topics share which `filter` matches; None unless all of them are of this pattern."""
+        names: dict[str, str] = {}
+        levels, asked = self.text.split("/"), filter.split("/")
+        for i, level in enumerate(levels):
+            if i < len(asked) and asked[i] == "#":
+                return names if all(_PLACEHOLDER.fullmatch(rest) for rest in levels[i:]) else None
+            if i >= len(asked):
+                return None
+            if asked[i] == "+":
+                if not _PLACEHOLDER.fullmatch(level):
+                    return None
+                continue
+            found = Pattern(level).read(asked[i])
+            if found is None:
+                return None
+            names |= found
+        return names if len(levels) == len(asked) else None
 
     def write(self, names: Mapping[str, str]) -> str:
         """The pattern with `names` in place of its placeholders. Raises KeyError when one is missing."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rt_service.api import Api
 from rt_service.core import names
 from rt_service.core.errors import BadRequest, RtError
-from rt_service.core.model import Identity, PublicationClass, Token
+from rt_service.core.model import Identity, PublicationClass, Token, Who, known_as
 from rt_service.core.ports import Clock
 from rt_service.devices.calls import Calls, error_of
 from rt_service.devices.registry import Devices
@@ -24,7 +24,7 @@ class Message(NamedTuple):
 
     topic: str
     payload: bytes
-    sender: Identity
+    sender: Who
     stale: bool = False
     token: Token | None = None
 
@@ -90,11 +90,11 @@ class Relay:
 
     def _bury(self, error: RtError, message: Message) -> None:
         self._dead_letters.add(
-            error.code, error.message, message.topic, message.payload, str(message.sender), self._clock.ms()
+            error.code, error.message, message.topic, message.payload, str(message.sender.identity), self._clock.ms()
         )
 
     def _publish(self, incoming: Incoming, message: Message, done: Done) -> None:
-        sender = _device(incoming) if incoming.device else message.sender
+        sender = _speaker(_device(incoming), message) if incoming.device else message.sender
         class_, key = incoming.route.class_, incoming.key
         data = _data(incoming, message)
         if message.stale:
@@ -113,7 +113,7 @@ class Relay:
         device = _device(incoming)
         self._api.twins.change(
             lambda change: done(change if isinstance(change, RtError) else Outcome.TAKEN),
-            device, device.id, "reported", _data(incoming, message),
+            _speaker(device, message), device.id, "reported", _data(incoming, message),
         )  # fmt: skip
 
     def _status(self, incoming: Incoming, message: Message) -> None:
@@ -143,6 +143,11 @@ def _device(incoming: Incoming) -> Identity:
     if not names.is_name(incoming.device):
         raise BadRequest("a device id is 1-128 of A-Za-z0-9_.:@-")
     return Identity("device", incoming.device)
+
+
+def _speaker(device: Identity, message: Message) -> Who:
+    """A device, with what is known of it where it speaks for itself."""
+    return message.sender if message.sender.identity == device else known_as(device)
 
 
 def _data(incoming: Incoming, message: Message) -> Any:

@@ -18,6 +18,7 @@ from rt_service.mqtt.payloads import CODECS
 from rt_service.mqtt.topics import Trie
 
 SERVICE_TOPICS = ("rt/services/#",)  # what services say of themselves; devices may not publish there
+REMEMBERED = 256  # characters of a topic up to which it is remembered what it becomes
 CodecName = Literal["json", "text", "raw", "msgpack", "cbor"]
 
 
@@ -124,7 +125,7 @@ class Routes:
             self._trie.add(pattern.filter, number)
         for out in outgoing:
             self._out[out.does].append((out, _checked_out(out)))
-        self.incoming = lru_cache(4096)(self._incoming)
+        self._remembered = lru_cache(4096)(self._incoming)
         self._topics_of = lru_cache(4096)(self._find_topics)
 
     @property
@@ -137,10 +138,18 @@ class Routes:
         return [one for routes in self._out.values() for one in routes]
 
     @property
+    def in_routes(self) -> list[tuple[InRoute, Pattern]]:
+        return [(route, pattern) for pattern, route in self._in]
+
+    @property
     def out_filters(self) -> list[str]:
         """The topics that only the service publishes on; none where it is but the broker of other services."""
         filters = [pattern.filter for _, pattern in self.out_routes]
         return [*filters, *SERVICE_TOPICS] if filters else []
+
+    def incoming(self, topic: str) -> Incoming | None:
+        """The first route that fits a topic, if there is one."""
+        return self._remembered(topic) if len(topic) <= REMEMBERED else self._incoming(topic)
 
     def _incoming(self, topic: str) -> Incoming | None:
         for number in sorted(self._trie.match(topic)):
@@ -157,6 +166,16 @@ class Routes:
         assert publication.room is not None
         found = self._topics_of(publication.namespace, publication.room, publication.event)
         return [Outgoing(t, route, publication) for route, t in found if publication.class_ in route.classes]
+
+    def room_of(self, filter: str) -> tuple[str, str] | None:
+        """The namespace and the room that everything is about which a filter on topics out matches, if it is one."""
+        for route, pattern in self._out["publication"]:
+            names = pattern.names_of(filter)
+            if names is not None and {*Pattern(route.namespace).placeholders, *Pattern(route.room).placeholders} <= {
+                *names
+            }:
+                return Pattern(route.namespace).write(names), Pattern(route.room).write(names)
+        return None
 
     def sends(self, device: str, publication: Publication) -> list[Outgoing]:
         """What something sent to one device becomes."""

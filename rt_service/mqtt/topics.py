@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 V = TypeVar("V")
 
 MAX_BYTES = 65_535
-MAX_LEVELS = 128  # ours, as in other brokers: each level of a retained topic is a node in memory
+MAX_LEVELS = 32  # ours: each level of a subscription is a node in memory, and may be one to look at for a message
 SHARE_PREFIX = "$share/"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Set
 from enum import IntEnum
 from typing import Any
 
 MAX_VARIABLE_INTEGER = 268_435_455
+MAX_ITEMS = 5000  # ours: filters, or properties, of one packet
 
 
 class Reason(IntEnum):
@@ -24,6 +26,7 @@ class Reason(IntEnum):
     CLIENT_ID_NOT_VALID = 0x85
     BAD_CREDENTIALS = 0x86
     NOT_AUTHORIZED = 0x87
+    ADMINISTRATIVE_ACTION = 0x98
     SERVER_UNAVAILABLE = 0x88
     SERVER_BUSY = 0x89
     SERVER_SHUTTING_DOWN = 0x8B
@@ -120,7 +123,10 @@ class Reader:
         if end > self._end:
             raise malformed("the properties are longer than the packet")
         found: dict[str, Any] = {}
-        while self.at < end:
+        for count in itertools.count():
+            if self.at >= end:
+                break
+            check_items(count)
             name, kind = _property(self.variable())
             value = _READ[kind](self)
             _check_property(name, value, allowed)
@@ -133,6 +139,12 @@ class Reader:
         if self.at != end:
             raise malformed("a property is longer than the properties")
         return found
+
+
+def check_items(count: int) -> None:
+    """Raises ProtocolViolation where one packet has so many that reading them takes long."""
+    if count >= MAX_ITEMS:
+        raise ProtocolViolation(Reason.QUOTA_EXCEEDED, f"more than {MAX_ITEMS} filters or properties in one packet")
 
 
 def _property(number: int) -> tuple[str, str]:

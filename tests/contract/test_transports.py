@@ -60,19 +60,18 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
         yield Core().client
         return
     service: Service = request.getfixturevalue("service_with_grpc" if request.param == "gRPC" else "service")
-    transport = "polling" if request.param.endswith("polling") else "websocket"
     with ExitStack() as stack:
+        yield lambda user: stack.enter_context(client_of(request.param, service, user))
 
-        def connect(user: str) -> AnyClient:
-            if request.param in HTTP:
-                return stack.enter_context(HttpClient(service.http, request.param, user=user))
-            if request.param == "gRPC":
-                return stack.enter_context(GrpcClient(service.grpc, user=user))
-            if request.param == "plain WebSocket":
-                return stack.enter_context(WsClient(service.http, user=user))
-            return stack.enter_context(SocketIoClient(service.http, user=user, transport=transport))
 
-        yield connect
+def client_of(way: str, service: Service, user: str) -> Any:
+    if way in HTTP:
+        return HttpClient(service.http, way, user=user)
+    if way == "gRPC":
+        return GrpcClient(service.grpc, user=user)
+    if way == "plain WebSocket":
+        return WsClient(service.http, user=user)
+    return SocketIoClient(service.http, user=user, transport="polling" if way.endswith("polling") else "websocket")
 
 
 @pytest.fixture
@@ -247,3 +246,16 @@ def refused(client: AnyClient, verb: str, request: dict[str, Any], code: str) ->
     answer = client.ask(verb, request)
     assert set(answer) == {"ok", "error"} and answer["ok"] is False
     assert set(answer["error"]) == {"code", "message"} and answer["error"]["code"] == code
+
+
+@pytest.mark.parametrize("way", [way for way in SESSIONS + HTTP if way not in ("in process", "long polling")])
+def test_who_is_there_when_the_service_stops_is_told_to_come_back(way: str) -> None:
+    with (
+        Service(*(("--grpc-port", "0") if way == "gRPC" else ())) as service,
+        client_of(way, service, "alice") as alice,
+    ):
+        alice.ok("join", room="lobby")
+        assert service.stop() == 0
+        (closing,) = eventually(lambda: alice.pushed("closing"))
+        assert set(closing) == {"code", "message", "reconnect", "retry_after_ms"}
+        assert closing["code"] == "shutdown" and closing["reconnect"] is True and closing["retry_after_ms"] > 0

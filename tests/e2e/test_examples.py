@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import requests
 
 from tests.support.mqtt_client import MqttClient
+from tests.support.script import Script
 from tests.support.service import ROOT, Service
 from tests.support.socketio_client import SocketIoClient
 from tests.support.tools import E2E, need_node_packages
@@ -21,26 +21,6 @@ from tests.support.waiting import eventually
 def example(document: str, language: str, contains: str) -> str:
     blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
     return next(block for block in blocks if contains in block)
-
-
-class Script:
-    """A script that runs beside the test; what it prints is read as it comes."""
-
-    def __init__(self, command: list[str], folder: Path) -> None:
-        self._output = folder / "output"
-        with self._output.open("wb") as output:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output)
-
-    @property
-    def output(self) -> str:
-        return self._output.read_text()
-
-    def __enter__(self) -> Script:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.process.kill()
-        self.process.wait(timeout=10)
 
 
 def javascript(source: str, service: Service, folder: Path) -> Script:
@@ -102,6 +82,34 @@ def test_the_protocols_client_recovers_what_it_missed(tmp_path: Path) -> None:
             eventually(lambda: "say after" in script.output)
             said = re.findall(r"say (.*)", script.output)
             assert said == ["before", "missed 0", "missed 1", "missed 2", "after"]
+
+
+def test_the_protocols_python_client_is_heard_answers_and_comes_back(tmp_path: Path) -> None:
+    with Service() as service:
+        source = example("docs/protocol.md", "python", "rt_client").replace("http://127.0.0.1:5000", service.http)
+        with Script([sys.executable, "-c", source], tmp_path) as script:
+            eventually(lambda: "Enter" in script.output and "alice says {'text': 'hi'}" in script.output)
+            assert "Receipt(id=" in script.output and "3" in script.output.partition("offset=1)")[2]
+            with SocketIoClient(service.http, "/chat") as page:
+                assert page.ok("call", to="user:alice", method="add", data={"a": 3, "b": 4})["data"] == 7
+                assert page.refused("call", to="user:alice", method="add", data={"a": -1}) == "forbidden"
+            service.kill()
+            service.restart()
+            with SocketIoClient(service.http, "/chat", "bob") as page:
+                page.ok("join", room="lobby")
+                page.ok("publish", room="lobby", event="say", data="after")
+                eventually(lambda: "bob says after" in script.output)
+            assert script.process.stdin is not None
+            script.process.stdin.write(b"\n")
+            script.process.stdin.flush()
+            assert script.process.wait(timeout=10) == 0
+            assert "too much" not in script.output and "Traceback" not in script.output
+
+
+def test_the_python_clients_own_example_says_hi(service: Service, tmp_path: Path) -> None:
+    source = example("clients/python/README.md", "python", "rt_client").replace("http://127.0.0.1:5000", service.http)
+    with Script([sys.executable, "-c", source], tmp_path) as script:
+        eventually(lambda: "alice says {'text': 'hi'}" in script.output)
 
 
 def test_the_helpers_client_recovers_what_it_missed(tmp_path: Path) -> None:

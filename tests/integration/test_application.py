@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import requests
 
 from tests.support.mqtt_client import MqttClient
+from tests.support.script import Script
 from tests.support.service import ROOT, Service
 from tests.support.socketio_client import SocketIoClient
 from tests.support.waiting import eventually
@@ -93,3 +95,36 @@ def test_a_timer_that_fails_gets_its_next_turn(tmp_path: Path) -> None:
             eventually(lambda: len(page.publications) > 3)
         assert service.stop() == 0 and service.events("timer_failed")
         Path(service.log_file).write_text("")
+
+
+def embedded(folder: Path, program: str) -> Script:
+    command = [sys.executable, "-c", program]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RT_SERVER__DATA_DIR": str(folder / "data")}
+    environment |= {"RT_SERVER__PORT": "0", "RT_MQTT__PORT": "0"}
+    return Script(command, folder, environment)
+
+
+def test_a_flask_application_of_ones_own_is_served_with_the_rooms(tmp_path: Path) -> None:
+    program = (ROOT / "docs/examples/embedded.py").read_text().replace('"server.port": 5000', '"server.port": 0')
+    program = program.replace("    rt.run()", "    rt.run()  # as in the document")
+    with embedded(tmp_path, program) as script:
+        found = eventually(lambda: re.search(r'"http": "(http://[^"]+)"', script.output), 20)
+        url = found[1]
+        with SocketIoClient(url) as page:
+            page.ok("join", room="board")
+            assert requests.get(url + "/", timeout=10).text == "<h1>Board</h1>"
+            assert requests.post(url + "/notes", json={"text": "hi"}, timeout=10).json() == {"offset": 1}
+            assert page.sees("note", {"text": "hi"})["from"] == {"kind": "service", "id": "board"}
+        theirs = requests.get(url + "/nowhere", timeout=10)
+        assert theirs.status_code == 404 and "html" in theirs.headers["Content-Type"]
+        ours = requests.get(url + "/api/v1/rooms/nowhere", timeout=10)
+        assert ours.status_code == 404 and ours.json()["error"]["code"] == "not_found"
+        assert requests.get(url + "/openapi.json", timeout=10).json()["openapi"] == "3.1.0"
+        script.process.terminate()
+        assert script.process.wait(timeout=20) == 0, script.output
+
+
+def test_who_forgets_to_patch_is_told(tmp_path: Path) -> None:
+    with embedded(tmp_path, "import rt_service\nrt_service.create_service()") as script:
+        assert script.process.wait(timeout=20) == 1
+        assert "RuntimeError: call rt_service.patch() first" in script.output

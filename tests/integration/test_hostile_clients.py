@@ -184,3 +184,16 @@ def test_the_ready_file_is_gone_when_the_service_is() -> None:
         assert running.get("/livez")[0] == 200
         running.stop()
         assert not running._ready_file.exists()
+
+
+def test_a_device_that_publishes_faster_than_it_may_is_read_later_and_loses_nothing() -> None:
+    limits = ("--set", "mqtt.publishes_per_s=200", "--set", "mqtt.publish_burst=50")
+    with Service(*limits) as service, SocketIoClient(service.http, "/iot") as page, MqttClient(service.mqtt) as honest:
+        page.ok("join", room="device:fast")
+        with RawMqtt(service.mqtt) as fast:
+            fast.connect("fast")
+            fast.send(*(Publish("devices/fast/telemetry", b'{"n":%d}' % n, qos=0) for n in range(250)))
+            honest.publish("devices/slow/telemetry", {"n": 0})  # others are not kept waiting
+            eventually(lambda: len(page.publications) == 250)
+        assert [p["data"]["n"] for p in page.publications] == list(range(250))
+        assert service.metric("rt_mqtt_paused_seconds_total") > 0.5

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
+import socket
 
 import pytest
 
 from rt_service.gateways.openapi import document
+from tests.support.raw_http import RawHttp, said
 from tests.support.raw_ws import RawWebSocket
 from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
@@ -89,8 +92,6 @@ def test_what_happens_is_counted(service: Service) -> None:
 
 def test_more_connections_than_may_be_are_told_to_come_back() -> None:
     with Service("--set", "server.max_connections=2") as service:
-        import socket
-
         held = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(2)]
         status, headers, body = request(service, "GET", "/livez")
         assert (status, headers["retry-after"], json.loads(body)["error"]["code"]) == (503, "5", "unavailable")
@@ -106,3 +107,25 @@ def test_websockets_count_as_connections_as_long_as_they_are_open(path: str) -> 
         assert RawWebSocket(service.http, path).status == 503
         held.pop().close()
         eventually(lambda: service.get("/livez")[0] == 200)
+
+
+def test_what_is_asked_over_an_open_connection_is_answered_while_the_service_stops() -> None:
+    """Its first write to the disk, on a thread that is started then."""
+    with Service() as service, RawHttp(service) as client:
+        client.send(said("GET", "/livez")).reply()
+        request(service, "GET", "/socket.io/?EIO=4&transport=polling")  # whose client never asks again is waited for
+        assert service.process is not None
+        service.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not accepts(service))
+        body = b'{"event":"say","data":1}'
+        path, kind = "/api/v1/rooms/chat/last/publications", "Content-Type: application/json"
+        client.send(said("POST", path, kind, f"Content-Length: {len(body)}", body=body))
+        assert client.reply().status == 201
+
+
+def accepts(service: Service) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", service.port), timeout=10).close()
+    except ConnectionRefusedError:
+        return False
+    return True

@@ -129,9 +129,9 @@ def test_a_body_in_chunks_is_bounded(service: Service) -> None:
     with RawHttp(service) as client:
         client.send(said("POST", PUBLISH, JSON, "Transfer-Encoding: chunked"))
         client.send((b"10000\r\n" + b"x" * 0x10000 + b"\r\n") * 17)
-        reply = client.send(b"0\r\n\r\n").reply()
+        reply = client.reply()
         assert (reply.status, reply.code) == (413, "too_large")
-        assert client.send(said("GET", "/livez")).reply().status == 200
+        assert client.send(b"0\r\n\r\n" + said("GET", "/livez")).reply().status == 200
 
 
 @pytest.mark.parametrize(
@@ -216,6 +216,13 @@ def serves(service: Service) -> bool:
 
 
 # -- faults of ours
+
+
+def test_an_applications_own_routes_are_found_without_their_slash(impatient: Service) -> None:
+    with RawHttp(impatient) as client:
+        reply = client.send(said("GET", "/folder")).reply()
+        assert reply.status == 308 and reply.headers["location"].endswith("/folder/")
+        assert client.send(said("GET", "/folder/")).reply().body == b"inside"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -143,3 +143,13 @@ def test_a_foreign_page_may_not_connect(service: Service, path: str) -> None:
         connect(service.http.replace("http", "ws", 1) + path, origin="https://evil.example").__enter__()  # type: ignore[arg-type]
     assert caught.value.response.status_code == 403
     assert service.get(path)[0] == 400  # no WebSocket
+
+
+def test_a_client_that_answers_no_calls_says_so_and_another_of_its_name_is_called(service: Service) -> None:
+    address = service.http.replace("http", "ws", 1) + "/ws?user=twins&calls=no"
+    with WsClient(service.http, user="twins") as answers, connect(address) as newest:
+        answers.on_call = lambda call: "here"
+        answers.ok("ping")
+        newest.send('{"op":"ping","ns":"/chat","ref":1}')
+        assert json.loads(newest.recv(timeout=10))["ok"]
+        assert answers.ok("call", to="user:twins", method="m")["data"] == "here"

@@ -7,8 +7,10 @@ from typing import Any
 
 import orjson
 
+from rt_service.admission import Admission
 from rt_service.api import Api, ApiBounds
-from rt_service.auth.policy import OpenPolicy
+from rt_service.auth.policy import OpenPolicy, Policy
+from rt_service.auth.revocations import Revocations
 from rt_service.core.hub import Hub, HubBounds
 from rt_service.core.model import Publication
 from rt_service.core.ports import Engine
@@ -27,6 +29,8 @@ NAMESPACES = ("/chat", "/game", "/iot")
 class PlainWire:
     """A wire format for tests: a publication is its dictionary, an outbox a list."""
 
+    name = "plain"
+
     def publication(self, publication: Publication) -> dict[str, Any]:
         return publication.as_dict()
 
@@ -44,6 +48,7 @@ class ListTransport:
     """A wire whose far end reads everything at once: what was sent stands in `outbox`."""
 
     wire = PlainWire()
+    waiting = 0
     answers_calls = True
 
     def __init__(self) -> None:
@@ -122,29 +127,36 @@ class Core:
         hub_bounds: HubBounds | None = None,
         api_bounds: ApiBounds | None = None,
         stream_bounds: StreamBounds | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self.clock = ManualClock()
         self.metrics = Metrics()
         self.engine = engine or MemoryEngine(self.clock, stream_bounds or StreamBounds())
         self.hub = Hub(self.engine, self.clock, self.metrics, hub_bounds or HubBounds(), node="t")
         self.calls = Calls(NowWaiter, 10)
+        policy = policy or OpenPolicy()
+        self.revocations = Revocations(self.engine, self.clock)  # type: ignore[arg-type]
+        self.admission = Admission(policy, self.hub, self.clock, self.revocations)
         self.api = Api(
             self.hub,
-            OpenPolicy(),
+            policy,
             self.calls,
             self.clock,
             self.metrics,
             NAMESPACES,
             api_bounds or ApiBounds(),
             Twins(MemoryEngine(self.clock, StreamBounds())),
+            self.admission,
         )
         self.engine.start(self.hub.deliver)
         self._sids = 0
 
-    def client(self, user: str | None = None, namespace: str = "/chat", info: Any = None) -> Client:
+    def client(
+        self, user: str | None = None, namespace: str = "/chat", info: Any = None, token: str | None = None
+    ) -> Client:
         self._sids += 1
         transport = ListTransport()
-        auth = {"info": info} | ({"user": user} if user else {})
+        auth = {"info": info, "token": token} | ({"user": user} if user else {})
         return Client(self, self.api.connect(f"s{self._sids}", namespace, auth, transport), transport)
 
     def count(self, counter: Any, **labels: str) -> float:

@@ -28,6 +28,9 @@ class InterleavingEngine:
     def open(self, namespace: str, room: str) -> None:
         self._inner.open(namespace, room)
 
+    def known(self, namespace: str, room: str) -> bool:
+        return self._inner.known(namespace, room)
+
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         before, self.before_read = self.before_read, None
         if before:

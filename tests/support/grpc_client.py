@@ -13,9 +13,9 @@ import grpc
 
 from rt_service.gateways.grpc import realtime_pb2 as rt
 from rt_service.gateways.grpc.realtime_pb2_grpc import RealtimeStub
+from tests.support.binary import to_json, with_bytes
 from tests.support.verbs import Verbs
 from tests.support.waiting import eventually
-from tests.support.ws_client import _to_json, _with_bytes
 
 Metadata = list[tuple[str, str]]
 
@@ -65,7 +65,9 @@ class GrpcChannel:
 class GrpcClient(Verbs):
     """One namespace of a `Session`. Leaving a `with` block ends it."""
 
-    def __init__(self, address: str, namespace: str = "/chat", user: str | None = None) -> None:
+    def __init__(
+        self, address: str, namespace: str = "/chat", user: str | None = None, metadata: Metadata | None = None
+    ) -> None:
         self.namespace = namespace
         self.on_call: Callable[[dict[str, Any]], Any] | None = None
         self.pushes: list[tuple[str, dict[str, Any]]] = []
@@ -74,7 +76,7 @@ class GrpcClient(Verbs):
         self._refs = itertools.count(1)
         self._requests: SimpleQueue[rt.SessionRequest | None] = SimpleQueue()
         self._channel = GrpcChannel(address)
-        self.stream = self._channel.stub.Session(iter(self._requests.get, None), metadata=who(user))
+        self.stream = self._channel.stub.Session(iter(self._requests.get, None), metadata=metadata or who(user))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -91,7 +93,7 @@ class GrpcClient(Verbs):
         self._requests.put(None)
 
     def send(self, op: str, request: Any = None, ref: str = "", data: str | None = None) -> None:
-        data = json.dumps(request or {}, default=_to_json) if data is None else data
+        data = json.dumps(request or {}, default=to_json) if data is None else data
         self._requests.put(rt.SessionRequest(ref=ref, op=op, ns=self.namespace, data=data))
 
     def ask(self, verb: str, request: Any = None) -> dict[str, Any]:
@@ -109,7 +111,9 @@ class GrpcClient(Verbs):
         return [body for kind, body in self.pushes if kind == "publication"]
 
     def pushed(self, name: str) -> list[dict[str, Any]]:
-        """Publications by their event, everything else by what it is."""
+        """Publications by their event, everything else by what it is. With the service a session ends by its status."""
+        if name == "closing" and self.ended is not None:
+            return [_closing(self.ended)]
         own = [body for kind, body in self.pushes if kind == name]
         return own or [body for body in self.publications if body["event"] == name]
 
@@ -128,6 +132,13 @@ class GrpcClient(Verbs):
         self.pushes.append((kind, body))
         if kind == "call" and self.on_call is not None:
             self.send("answer", {"id": body["id"], "data": self.on_call(body)})
+
+
+def _closing(error: grpc.RpcError) -> dict[str, Any]:
+    said = dict(error.trailing_metadata() or ())
+    again = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    about = {"code": said.get("rt-code"), "message": error.details(), "reconnect": again}
+    return {**about, "retry_after_ms": int(said.get("retry-after-ms", 0))}
 
 
 def publication(message: Any) -> dict[str, Any]:
@@ -161,7 +172,7 @@ def _identity(message: Any) -> dict[str, Any]:
 
 
 def _json(text: str) -> Any:
-    return _with_bytes(json.loads(text))
+    return with_bytes(json.loads(text))
 
 
 _SHAPES: dict[str, Callable[[Any], dict[str, Any]]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -11,27 +10,18 @@ from typing import Any
 import requests
 import sseclient
 
+from tests.support.binary import to_json, with_bytes
 from tests.support.verbs import Verbs
 
 ACCEPT = {"Server-Sent Events": "text/event-stream", "NDJSON": "application/x-ndjson"}
 
 
-def to_json(value: Any) -> Any:
-    return {"$base64": base64.b64encode(value).decode()}
-
-
-def with_bytes(value: Any) -> Any:
-    if isinstance(value, dict):
-        if value.keys() == {"$base64"}:
-            return base64.b64decode(value["$base64"])
-        return {name: with_bytes(one) for name, one in value.items()}
-    return [with_bytes(one) for one in value] if isinstance(value, list) else value
-
-
 class Stream:
     """One room, read in a thread until `close`. `publications` and `others` are what came, `since` how far it got."""
 
-    def __init__(self, way: str, url: str, user: str, since: str | None = None) -> None:
+    def __init__(
+        self, way: str, url: str, user: str, since: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         self.publications: list[dict[str, Any]] = []
         self.others: list[tuple[str, Any]] = []
         self.ids: list[str] = []
@@ -50,7 +40,11 @@ class Stream:
             read: Callable[[], None] = self._read_polls
         else:
             self.reply = requests.get(
-                url + "/stream", params, headers={"Accept": ACCEPT[way]}, stream=True, timeout=(10, 30)
+                url + "/stream",
+                params,
+                headers={"Accept": ACCEPT[way], **(headers or {})},
+                stream=True,
+                timeout=(10, 30),
             )
             refuse(self.reply)
             self.since = self.reply.headers["Stream-Position"]

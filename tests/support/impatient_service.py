@@ -1,7 +1,7 @@
 """rt-service with short deadlines for requests, and paths that fail: `Service(program=…)` starts it.
 
-`/fails` fails in Flask; `/fails-outside` in front of it, as a fault in a WebSocket gateway would. `/large` answers
-20 MB, `/reads` what it was sent.
+`/fails` fails in Flask; `/fails-outside` in front of it, as a fault in a WebSocket gateway would. `/folder/`, `/large`,
+which answers 20 MB, and `/reads`, what it was sent, are routes that an application adds.
 """
 
 import sys
@@ -27,6 +27,7 @@ class Impatient(service.Service):
     def __init__(self, settings):
         super().__init__(settings)
         self.app.add_url_rule("/fails", "fails", lambda: {}["/secret/path"])
+        self.app.add_url_rule("/folder/", "folder", lambda: "inside")
         self.app.add_url_rule("/large", "large", lambda: b"x" * 20_000_000)
         self.app.add_url_rule("/reads", "reads", lambda: flask.request.get_data(), methods=["POST"])
         inner = self.app.wsgi_app

@@ -67,6 +67,8 @@ class Mosquitto:
     def _authentication(self) -> str:
         if self._users is None:
             return "allow_anonymous true"
+        if not self._users:
+            return "allow_anonymous false"  # who may is in `settings`
         passwords = Path(self._folder.name) / "passwords"
         passwords.write_text("".join(f"{name}:{password}\n" for name, password in self._users.items()))
         passwords.chmod(0o600)

@@ -35,6 +35,7 @@ class MqttClient:
         will_delay_s: int = 0,
         transport: str = "tcp",
         tls: tuple[Any, Any, Any] | None = None,
+        login: tuple[str, str] | None = None,
         **connect: Any,
     ) -> None:
         self.messages: list[paho.MQTTMessage] = []
@@ -60,6 +61,8 @@ class MqttClient:
         self.client.on_disconnect = lambda c, u, f, reason, p: self.disconnected.append(reason)
         if will is not None:
             self._set_will(will, will_delay_s)
+        if login is not None:
+            self.client.username_pw_set(*login)
         parts = urlsplit(url)
         if tls is not None:
             self.client.tls_set(*map(str, tls))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import socket
 import time
@@ -25,11 +26,22 @@ class Reply(NamedTuple):
         return str(error["code"])
 
 
+class Unclosed(io.BufferedReader):
+    """What `http.client` reads a response from, and closes: the next one comes from it too."""
+
+    def close(self) -> None:
+        pass
+
+    def makefile(self, mode: str) -> Unclosed:
+        return self
+
+
 class RawHttp:
     """One connection. `source` is the address that it comes from; on Linux all of 127.0.0.0/8 are ours."""
 
     def __init__(self, service: Service, source: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection(("127.0.0.1", service.port), timeout=10, source_address=(source, 0))
+        self._file: Any = Unclosed(socket.SocketIO(self.socket, "r"))
 
     def __enter__(self) -> RawHttp:
         return self
@@ -43,7 +55,7 @@ class RawHttp:
 
     def reply(self, method: str = "GET") -> Reply:
         """The next one; of a HEAD it has no body."""
-        response = http.client.HTTPResponse(self.socket, method=method)
+        response = http.client.HTTPResponse(self._file, method=method)
         response.begin()
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Reply(response.status, headers, response.read())
@@ -51,7 +63,7 @@ class RawHttp:
     def ended(self) -> bool:
         """Whether the service closes the connection; waits for it."""
         try:
-            while self.socket.recv(65536):
+            while self._file.read1():
                 pass
         except ConnectionResetError:
             pass

@@ -31,6 +31,7 @@ class Service:
         program: str = "run.py",
     ) -> None:
         self._environment = environment or {}
+        self.token = ""  # with which `get` asks
         self._program = program
         self._folder = tempfile.TemporaryDirectory()
         self._ready_file = Path(self._folder.name) / "ready.json"
@@ -114,6 +115,8 @@ class Service:
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         """Status and body of a GET, JSON read where it is JSON."""
+        if self.token:
+            headers = {"Authorization": f"Bearer {self.token}", **(headers or {})}
         try:
             with urllib.request.urlopen(
                 urllib.request.Request(self.http + path, headers=headers or {}), timeout=10

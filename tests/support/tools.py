@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import os
 import shutil
@@ -10,17 +11,22 @@ from pathlib import Path
 import pytest
 
 E2E = Path(__file__).resolve().parent.parent / "e2e"
+ELSEWHERE = os.pathsep.join(["/usr/sbin", "/usr/local/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
 HELP = {
     "mosquitto": "apt install mosquitto",
     "mosquitto_pub": "apt install mosquitto-clients",
+    "postgres": "apt install postgresql",
+    "initdb": "apt install postgresql",
     "node": "install Node 20 or later",
     "chromium": "apt install chromium",
+    "mcs": "apt install mono-mcs mono-devel",
+    "mono": "apt install mono-devel",
 }
 
 
 def need(program: str) -> str:
     """Where `program` is, or the test ends here."""
-    found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+    found = shutil.which(program) or shutil.which(program, path=ELSEWHERE)
     if found is None:
         _missing(f"{program} is not installed: {HELP.get(program, '')}")
     return str(found)
@@ -30,6 +36,14 @@ def need_package(name: str) -> None:
     """Go on if the Python package is there, one of requirements-dev.txt; else the test ends here."""
     if importlib.util.find_spec(name) is None:
         _missing(f"{name} is not installed: pip install -r requirements-dev.txt")
+
+
+def find(pattern: str, package: str) -> Path:
+    """The file that a system package brings, or the test ends here."""
+    found = sorted(glob.glob(pattern))
+    if not found:
+        _missing(f"there is no {pattern}: apt install {package}")
+    return Path(found[-1])
 
 
 def need_node_packages() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import threading
@@ -13,34 +12,25 @@ from urllib.parse import urlencode
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.support.binary import to_json, with_bytes
 from tests.support.verbs import Verbs
 from tests.support.waiting import eventually
-
-
-def _to_json(value: Any) -> Any:
-    return {"$base64": base64.b64encode(value).decode()}
-
-
-def _with_bytes(value: Any) -> Any:
-    if isinstance(value, dict):
-        if value.keys() == {"$base64"}:
-            return base64.b64decode(value["$base64"])
-        return {name: _with_bytes(one) for name, one in value.items()}
-    return [_with_bytes(one) for one in value] if isinstance(value, list) else value
 
 
 class WsClient(Verbs):
     """One namespace of one connection. Leaving a `with` block closes it."""
 
-    def __init__(self, url: str, namespace: str = "/chat", user: str | None = None) -> None:
+    def __init__(
+        self, url: str, namespace: str = "/chat", user: str | None = None, query: dict[str, str] | None = None
+    ) -> None:
         self.namespace = namespace
         self.on_call: Callable[[dict[str, Any]], Any] | None = None
         self.pushes: list[dict[str, Any]] = []
         self.closed: tuple[int, str] | None = None
         self._answers: dict[int, dict[str, Any]] = {}
         self._refs = itertools.count(1)
-        query = f"?{urlencode({'user': user})}" if user else ""
-        self._context = connect(url.replace("http", "ws", 1) + "/ws" + query, max_size=None)
+        said = urlencode((query or {}) | ({"user": user} if user else {}))
+        self._context = connect(f"{url.replace('http', 'ws', 1)}/ws?{said}", max_size=None)
         self.socket = self._context.__enter__()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -58,7 +48,7 @@ class WsClient(Verbs):
     def _read(self) -> None:
         try:
             for text in self.socket:
-                self._take(_with_bytes(json.loads(text)))
+                self._take(with_bytes(json.loads(text)))
         except ConnectionClosed:
             pass
         self.closed = (self.socket.close_code or 1006, self.socket.close_reason or "")
@@ -72,7 +62,7 @@ class WsClient(Verbs):
             self.send({"op": "answer", "ns": said["ns"], "id": said["id"], "data": self.on_call(said)})
 
     def send(self, request: dict[str, Any]) -> None:
-        self.socket.send(json.dumps(request, default=_to_json))
+        self.socket.send(json.dumps(request, default=to_json))
 
     def ask(self, verb: str, request: Any = None) -> dict[str, Any]:
         ref = next(self._refs)

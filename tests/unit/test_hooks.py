@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rt_service.core.errors import Forbidden, RtError
-from rt_service.core.model import Identity
+from rt_service.core.model import Identity, known_as
 from rt_service.hooks import Said
 from tests.support.core import Client, Core
 
@@ -76,7 +76,7 @@ def test_a_devices_message_that_a_hook_fails_on_is_not_tried_again(core: Core) -
     core.api.hooks.add("/iot", "telemetry", lambda said: said.data["missing"])
 
     def publish(data: Any) -> None:
-        core.api.publish(lambda receipt: None, Identity("device", "d"), "/iot", "device:d", "telemetry", data)
+        core.api.publish(lambda receipt: None, known_as(Identity("device", "d")), "/iot", "device:d", "telemetry", data)
 
     with pytest.raises(RtError) as failed:
         publish({})

@@ -149,5 +149,5 @@ def test_past_the_bound_the_device_that_is_offline_for_longest_leaves() -> None:
     devices.status("b", online=True)
     devices.status("b", online=False)
     devices.status("c", online=True)
-    assert [device["id"] for device in devices.known()] == ["a", "c"]
+    assert [device["id"] for device in devices.known()] == ["c", "a"]
     assert sorted(key for _, key in shelf.values) == ["a", "c"]

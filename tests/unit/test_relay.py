@@ -8,7 +8,7 @@ import pytest
 
 from rt_service import settings
 from rt_service.core.errors import RtError, Unavailable
-from rt_service.core.model import Identity
+from rt_service.core.model import Identity, known_as
 from rt_service.core.stream import StreamBounds
 from rt_service.devices.registry import Devices
 from rt_service.engines.memory import MemoryEngine
@@ -18,7 +18,7 @@ from rt_service.mqtt.relay import Message, Outcome, Relay
 from tests.support.clock import ManualClock
 from tests.support.core import Client, Core
 
-CONNECTION = Identity("device", "esp-7")
+CONNECTION = known_as(Identity("device", "esp-7"))
 
 
 class Setup:

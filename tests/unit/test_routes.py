@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from rt_service import cli, settings
+from rt_service import settings
+from rt_service.core.errors import BadRequest
 from rt_service.core.model import Identity, Publication, PublicationClass
 from rt_service.mqtt import routes
+from rt_service.mqtt.explain import explained
 from rt_service.mqtt.payloads import CODECS
 from rt_service.mqtt.routes import Routes, RoutesError
 
@@ -139,7 +141,7 @@ def test_a_routes_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_explaining_a_topic_says_what_it_becomes(default: Routes) -> None:
     def says(topic: str) -> str:
-        return "\n".join(cli.explained(topic, default, ["/chat", "/iot"]))
+        return "\n".join(explained(topic, default, ["/chat", "/iot"]))
 
     assert "event telemetry in room device:pump-1 of /iot" in says("devices/pump-1/telemetry")
     assert "refused" in says("rt/in/x")
@@ -149,5 +151,5 @@ def test_explaining_a_topic_says_what_it_becomes(default: Routes) -> None:
     assert "not_found: there is no namespace /chta; there are /chat, /iot" in says("rt/in/chta/lobby/say")
     assert "invalid_event" in says("rt/in/chat/lobby/presence")
     assert "bad_request" in says("devices/a b/telemetry")
-    with pytest.raises(settings.SettingsError):
+    with pytest.raises(BadRequest):
         says("devices/+/telemetry")

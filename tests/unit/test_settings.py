@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rt_service import cli, settings
+from rt_service.choices import check
 from rt_service.settings import Settings, SettingsError
 
 ALL = [(section, key) for section, key, _ in settings.names()]
@@ -135,3 +136,29 @@ def test_what_cannot_be_used_exits_2_with_one_line(arguments: list[str], capsys:
     assert cli.main(arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.startswith("rt-service: ") and printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"server.host": "0.0.0.0"}, "server.host: 0.0.0.0 can be reached by others"),
+        ({"mqtt.host": "0.0.0.0"}, "--open-to-all"),
+        ({"bridge.url": "mqtt://broker", "auth.mode": "token"}, "bridge.trusted"),
+    ],
+)
+def test_what_would_let_strangers_in_does_not_start(changes: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        check(settings.load(overrides=changes))
+    assert says in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"server.host": "0.0.0.0", "auth.open_to_all": "true"},
+        {"server.host": "0.0.0.0", "mqtt.host": "::", "auth.mode": "token"},
+        {"bridge.url": "mqtts://broker", "auth.mode": "token", "bridge.trusted": "true"},
+    ],
+)
+def test_who_says_so_by_name_may_listen_where_others_reach_it(changes: dict[str, str]) -> None:
+    check(settings.load(overrides=changes))

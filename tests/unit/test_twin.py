@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rt_service.core.model import Identity
+from rt_service.core.model import Identity, known_as
 from rt_service.devices.twin import difference, merged
 from tests.support.core import Core
 
@@ -58,7 +58,7 @@ def test_an_update_of_what_has_changed_since_is_refused() -> None:
     core = Core()
     page = core.client("page")
     page.ok("twin.update", device="lamp", desired={"on": True})
-    core.api.twins.change(lambda change: None, Identity("device", "lamp"), "lamp", "reported", {"on": False})
+    core.api.twins.change(lambda change: None, known_as(Identity("device", "lamp")), "lamp", "reported", {"on": False})
     assert page.refused("twin.update", device="lamp", desired={"on": False}, version=1) == "conflict"
 
 

@@ -244,6 +244,11 @@ class SqliteEngine:
             self._opened.append(found)
             self._wake()
 
+    def known(self, namespace: str, room: str) -> bool:
+        if namespace in self._in_memory:
+            return self._memory.known(namespace, room)
+        return self._find(namespace, room) is not None
+
     def read(self, namespace: str, room: str, since: Position | None, limit: int, reverse: bool = False) -> Page:
         if namespace in self._in_memory:
             return self._memory.read(namespace, room, since, limit, reverse)

@@ -34,7 +34,6 @@ class Connection(Duplex, engineio.socket.Socket):
         # The base class makes a queue and starts greenlets; nothing of that is needed.
         self.sid = sid
         self.connected = self.upgrading = self.upgraded = self.closed = False
-        self.beat = 0
         self.namespaces = 0  # for Socket.IO: how many were asked for
         self.attached: dict[str, Any] = {}  # for whoever is on top: what it has in each namespace
         self.attachments: Any = None  # for Socket.IO: a packet that waits for its binary parts
@@ -76,7 +75,7 @@ class Connection(Duplex, engineio.socket.Socket):
     def _is_control(self, message: Message) -> bool:
         """Whether it is a pong, or a control frame that is answered here."""
         if message == b"3":
-            self.server.heartbeats.start(self)
+            self.server.heartbeats.answered(self)
             return True
         if type(message) is tuple and message[0] == frames.PING:
             self.send_frame(frames.frame(frames.PONG, message[1]))
@@ -170,17 +169,15 @@ class Connection(Duplex, engineio.socket.Socket):
     def post(self, body: bytes) -> bool:
         """Handle the packets of a POST; whether it was one. Answers once they are handled."""
         try:
+            if self._inbox is not None:  # it could fill the memory with what waits
+                raise payload.PayloadError("a POST before the one before it was answered")
             messages = payload.decode(body)
         except payload.PayloadError as error:
             self.server.on_closed(self, "violation", str(error))
             self._end(self.server.reason.TRANSPORT_ERROR)
             return False
-        messages = [message for message in messages if not self._is_control(message)]
-        if self._inbox is not None:
-            self._inbox += messages
-        else:
-            self._inbox = []
-            self._serve(messages)
+        self._inbox = []
+        self._serve([message for message in messages if not self._is_control(message)])
         return not self._broken
 
     def _take(self) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict
 from typing import Any, Protocol
 
 from eventlet.hubs import get_hub
@@ -12,10 +12,7 @@ SLACK_S = 0.02  # what is due so soon is done along
 
 
 class Patient(Protocol):
-    """A connection, as far as its heartbeat goes. `beat` is changed by `Heartbeats` alone."""
-
-    beat: int
-    closed: bool
+    """A connection, as far as its heartbeat goes."""
 
     def ping(self) -> None: ...
 
@@ -28,23 +25,29 @@ class Heartbeats:
     def __init__(self, interval_s: float, timeout_s: float) -> None:
         self._interval_s = interval_s
         self._timeout_s = timeout_s
-        self._pings: deque[tuple[float, int, Any]] = deque()
-        self._pongs: deque[tuple[float, int, Any]] = deque()
+        # When each is due; whoever has been asked stands in `_pongs`, everybody else in `_pings`.
+        self._pings: OrderedDict[Patient, float] = OrderedDict()
+        self._pongs: OrderedDict[Patient, float] = OrderedDict()
         self._timer: Any = None
         self._timer_at = 0.0
 
     def start(self, patient: Patient) -> None:
-        """The connection is new, or has answered a ping."""
-        patient.beat += 1
-        self._pings.append((time.monotonic() + self._interval_s, patient.beat, patient))
+        """The connection is new."""
+        self._pings[patient] = time.monotonic() + self._interval_s
         self._arm()
+
+    def answered(self, patient: Patient) -> None:
+        """The connection has answered a ping. An answer to what was not asked changes nothing."""
+        if self._pongs.pop(patient, None) is not None:
+            self.start(patient)
 
     def stop(self, patient: Patient) -> None:
         """The connection is closed."""
-        patient.beat += 1
+        self._pings.pop(patient, None)
+        self._pongs.pop(patient, None)
 
     def _arm(self) -> None:
-        heads = [queue[0][0] for queue in (self._pings, self._pongs) if queue]
+        heads = [next(iter(queue.values())) for queue in (self._pings, self._pongs) if queue]
         if not heads:
             return
         at = min(heads)
@@ -58,17 +61,17 @@ class Heartbeats:
     def _beat(self) -> None:
         self._timer = None
         now = time.monotonic()
-        for _, patient in self._due(self._pongs, now):
+        for patient in _due(self._pongs, now):
             patient.ping_timed_out()
-        for beat, patient in self._due(self._pings, now):
+        for patient in _due(self._pings, now):
+            self._pongs[patient] = now + self._timeout_s
             patient.ping()
-            self._pongs.append((now + self._timeout_s, beat, patient))
         self._arm()
 
-    def _due(self, queue: deque[tuple[float, int, Any]], now: float) -> list[tuple[int, Any]]:
-        due = []
-        while queue and queue[0][0] <= now + SLACK_S:
-            _, beat, patient = queue.popleft()
-            if beat == patient.beat and not patient.closed:
-                due.append((beat, patient))
-        return due
+
+def _due(queue: OrderedDict[Patient, float], now: float) -> list[Patient]:
+    """Whoever is due, taken out of the queue."""
+    due: list[Patient] = []
+    while queue and next(iter(queue.values())) <= now + SLACK_S:
+        due.append(queue.popitem(last=False)[0])
+    return due

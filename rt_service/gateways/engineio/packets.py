@@ -42,7 +42,7 @@ def parse(message: bytes, most_attachments: int) -> Packet:
     if attachments > most_attachments:
         raise Malformed(f"a packet has 1 to {most_attachments} attachments")
     end = at
-    while message[end : end + 1].isdigit():
+    while end - at <= _DIGITS and message[end : end + 1].isdigit():
         end += 1
     packet_id = _number(message[at:end]) if end > at else None
     data = _payload(message[end:])
@@ -64,12 +64,13 @@ def _head(text: bytes) -> tuple[int, str, int]:
     return kind, name.decode() or "/", attachments
 
 
+_DIGITS = 15  # of a number
 _HEAD_BYTES = 200
 _known_head = lru_cache(256)(_head)
 
 
 def _number(digits: bytes) -> int:
-    if not digits.isdigit() or len(digits) > 15:
+    if not digits.isdigit() or len(digits) > _DIGITS:
         raise Malformed("a number is missing or too long")
     return int(digits)
 

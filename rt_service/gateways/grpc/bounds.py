@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from grpc.aio import InternalError
 
-from rt_service.core.errors import RtError, TooManyRequests, Unavailable
-from rt_service.gateways.grpc.status import RETRY_MS
+from rt_service.core.errors import RtError, TooManyRequests
+from rt_service.gateways.grpc.status import RETRY_MS, closed
 
 T = TypeVar("T")
 
@@ -31,9 +31,13 @@ class Counts:
 
 
 class Bounds:
-    """RPCs of one kind. `outcomes` counts how they ended: `ok`, `cancelled` by the client, or an error's code."""
+    """RPCs of one kind. `outcomes` counts how they ended: `ok`, `cancelled` by the client, or an error's code.
 
-    def __init__(self, most: int, name: str, outcomes: Counter[str]) -> None:
+    `cut` is the code for those that the service ends when it stops.
+    """
+
+    def __init__(self, most: int, name: str, outcomes: Counter[str], cut: str = "unavailable") -> None:
+        self._cut = cut
         self._most = most
         self._name = name
         self._outcomes = outcomes
@@ -48,8 +52,7 @@ class Bounds:
 
         Raises:
             TooManyRequests: as many are under way as may be.
-            Unavailable: `refuse` or `stop` was called.
-            RtError: what `work` raises.
+            RtError: `stop` was called, or what `work` raises.
         """
         outcome = "internal"
         try:
@@ -67,7 +70,7 @@ class Bounds:
 
     async def _run(self, work: Callable[[], Awaitable[T]]) -> T:
         if self._stopping:
-            raise _stopping()
+            raise _stopping("unavailable")
         if len(self._tasks) >= self._most:
             raise TooManyRequests(f"{self._most} {self._name} are open; try again", retry_after_ms=RETRY_MS)
         task = asyncio.current_task()
@@ -79,7 +82,7 @@ class Bounds:
             if not self._stopping:
                 raise
             task.uncancel()
-            raise _stopping() from None
+            raise _stopping(self._cut) from None
         finally:
             self._tasks.discard(task)
 
@@ -88,16 +91,12 @@ class Bounds:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds)
 
-    def refuse(self) -> None:
-        """Tell who comes from now on to come back later."""
-        self._stopping = True
-
     def stop(self) -> None:
-        """Tell everybody."""
+        """Tell everybody who is here, and who comes from now on, to come back later."""
         self._stopping = True
         for task in self._tasks:
             task.cancel()
 
 
-def _stopping() -> RtError:
-    return Unavailable("the service is stopping; reconnect and recover", retry_after_ms=random.randrange(500, 3000))
+def _stopping(code: str) -> RtError:
+    return closed(code, "the service is stopping; reconnect and recover", random.randrange(500, 3000))

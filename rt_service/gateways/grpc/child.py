@@ -84,7 +84,8 @@ class GrpcChild:
         values = {**self._settings.grpc.model_dump(mode="json"), "port": port}
         chosen = {f"grpc.{key}": value for key, value in values.items()}
         chosen |= {f"log.{key}": value for key, value in self._settings.log.model_dump(mode="json").items()}
-        limits = self._settings.limits
+        limits, auth = self._settings.limits, self._settings.auth
+        chosen |= {"auth.mode": auth.mode, "auth.open_to_all": auth.open_to_all}
         chosen |= {"limits.wire_bytes": limits.wire_bytes, "limits.call_timeout_max_s": limits.call_timeout_max_s}
         return [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
 

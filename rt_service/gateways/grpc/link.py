@@ -9,15 +9,14 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.frames import CloseCode
 
+from rt_service import log
 from rt_service.core.errors import RtError, Unavailable
 from rt_service.gateways.grpc import messages
 from rt_service.gateways.grpc.caller import Caller
@@ -35,10 +34,10 @@ class Link:
         self._socket = socket
         self._closing: messages.Closing | None = None
 
-    async def send(self, request: dict[str, Any]) -> None:
-        """Raises RtError: the connection is over."""
+    async def send(self, request: bytes) -> None:
+        """`request` is JSON. Raises RtError: the connection is over."""
         try:
-            await self._socket.send(orjson.dumps(request), text=True)
+            await self._socket.send(request, text=True)
         except ConnectionClosed:
             raise self._why() from None
 
@@ -58,7 +57,10 @@ class Link:
 
     async def leave(self) -> None:
         """Its client is gone, maybe to come back."""
-        await self._socket.close(CloseCode.GOING_AWAY)
+        try:
+            await self._socket.close(CloseCode.GOING_AWAY)
+        except Exception as error:  # noqa: BLE001  a broken one may fail in many ways, and then it is closed
+            log.get("grpc").debug("close_failed", error=repr(error))
 
     def _why(self) -> RtError:
         if self._closing is not None:
@@ -69,11 +71,11 @@ class Link:
 
 
 @asynccontextmanager
-async def link(url: str, who: Caller) -> AsyncIterator[Link]:
-    """Raises RtError: the service cannot be reached, or refuses the caller."""
+async def link(url: str, who: Caller, calls: bool = True) -> AsyncIterator[Link]:
+    """`calls`: whether it can be called. Raises RtError: the service cannot be reached, or refuses the caller."""
     try:
         socket = await connect(
-            _address(url, who), additional_headers=who.headers, compression=None, proxy=None, max_size=None,
+            _address(url, who, calls), additional_headers=who.headers, compression=None, proxy=None, max_size=None,
             max_queue=FRAMES, open_timeout=CONNECT_S, close_timeout=CLOSE_S, ping_timeout=SILENT_S,
         )  # fmt: skip
     except InvalidStatus as error:
@@ -88,10 +90,11 @@ async def link(url: str, who: Caller) -> AsyncIterator[Link]:
         await one.leave()
 
 
-def _address(url: str, who: Caller) -> str:
+def _address(url: str, who: Caller, calls: bool) -> str:
     parts = urlsplit(url)
     scheme = "wss" if parts.scheme == "https" else "ws"
-    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/ws" + (f"?{who.query}" if who.query else "")
+    query = "&".join(part for part in ("" if calls else "calls=no", who.query) if part)
+    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/ws?{query}"
 
 
 def _bound(connection: ClientConnection) -> None:

@@ -36,7 +36,7 @@ class Server:
     def __init__(self, settings: Settings, url: str) -> None:
         limits = settings.limits
         self.counts = Counts()
-        self.streams = Bounds(settings.grpc.streams, "streams", self.counts.ended)
+        self.streams = Bounds(settings.grpc.streams, "streams", self.counts.ended, cut="shutdown")
         self._settings = settings
         self._requests = Bounds(settings.grpc.requests, "requests", self.counts.requests)
         self._service = Connections(url, CONNECTIONS)
@@ -46,7 +46,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=_options(limits.wire_bytes))
         add_RealtimeServicer_to_server(  # type: ignore[no-untyped-call]
-            Realtime(url, verbs, self._requests, self.streams), self._server
+            Realtime(url, limits.wire_bytes, verbs, self._requests, self.streams), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
@@ -74,10 +74,9 @@ class Server:
             await self._probe()
 
     async def stop(self) -> None:
-        """Refuse what is new, tell who is here, finish what is under way."""
+        """End streams, finish requests that are under way, refuse what comes then."""
         await self._health.enter_graceful_shutdown()
         self.streams.stop()
-        self._requests.refuse()
         await self._requests.emptied(FINISH_S)
         self._requests.stop()
         # What still waits in gRPC would be told that it was cancelled, and not to come back.

@@ -21,8 +21,9 @@ Context = ServicerContext[Any, Any]
 
 
 class Realtime(RealtimeServicer):
-    def __init__(self, url: str, verbs: Verbs, requests: Bounds, streams: Bounds) -> None:
+    def __init__(self, url: str, wire_bytes: int, verbs: Verbs, requests: Bounds, streams: Bounds) -> None:
         self._url = url
+        self._wire_bytes = wire_bytes
         self._verbs = verbs
         self._requests = requests
         self._streams = streams
@@ -43,7 +44,7 @@ class Realtime(RealtimeServicer):
         await _guarded(self._streams, context, lambda: subscribe(self._url, request, context))
 
     async def Session(self, request_iterator: Requests, context: Context) -> None:
-        await _guarded(self._streams, context, lambda: session(self._url, request_iterator, context))
+        await _guarded(self._streams, context, lambda: session(self._url, self._wire_bytes, request_iterator, context))
 
 
 async def _guarded(bounds: Bounds, context: Context, work: Callable[[], Awaitable[T]]) -> T:

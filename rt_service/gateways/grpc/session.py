@@ -7,9 +7,10 @@ from collections.abc import AsyncIterable
 from typing import Any
 
 import msgspec
+import orjson
 from grpc.aio import ServicerContext
 
-from rt_service.core.errors import BadRequest, RtError
+from rt_service.core.errors import BadRequest, RtError, TooLarge
 from rt_service.gateways.grpc import messages
 from rt_service.gateways.grpc import realtime_pb2 as rt
 from rt_service.gateways.grpc.caller import caller
@@ -18,18 +19,22 @@ from rt_service.gateways.grpc.link import Link, link
 Context = ServicerContext[rt.SessionRequest, rt.SessionResponse]
 Requests = AsyncIterable[rt.SessionRequest]
 REF_CHARACTERS = 128
+CANCELLED_S = 0.1  # a stream that is cancelled looks like one that has ended, until gRPC cancels its task
 
 
-async def session(url: str, requests: Requests, context: Context) -> None:
+async def session(url: str, wire_bytes: int, requests: Requests, context: Context) -> None:
     """Until one side ends it. Raises RtError: the service did, or cannot be reached."""
     async with link(url, caller(context)) as service:
-        await Conversation(service, requests, context).run()
+        await Conversation(service, wire_bytes, requests, context).run()
+        await asyncio.sleep(CANCELLED_S)
         await service.goodbye()
 
 
 class Conversation:
-    def __init__(self, service: Link, requests: Requests, context: Context) -> None:
+    def __init__(self, service: Link, wire_bytes: int, requests: Requests, context: Context) -> None:
+        """`wire_bytes` is how much the service takes in one message; it ends the connection for more."""
         self._service = service
+        self._wire_bytes = wire_bytes
         self._requests = requests
         self._context = context
         self._asked = 0  # requests whose answers have not come
@@ -53,7 +58,7 @@ class Conversation:
     async def _listen(self) -> None:
         async for asked in self._requests:
             try:
-                request = _request(asked)
+                request = self._frame(asked)
             except RtError as error:
                 refused = messages.refused(asked.ref[:REF_CHARACTERS], error.as_dict())
                 await self._say(rt.SessionResponse(answer=refused))
@@ -64,6 +69,13 @@ class Conversation:
             await self._service.send(request)
         if self._asked:
             await self._answered.wait()
+
+    def _frame(self, asked: rt.SessionRequest) -> bytes:
+        """As `/ws` takes it. Raises BadRequest, InvalidData or TooLarge."""
+        frame = orjson.dumps(_request(asked))
+        if len(frame) > self._wire_bytes:
+            raise TooLarge(f"a request is at most {self._wire_bytes} bytes as JSON")
+        return frame
 
     # -- service to client
 
@@ -85,7 +97,6 @@ class Conversation:
 
 
 def _request(asked: rt.SessionRequest) -> dict[str, Any]:
-    """As `/ws` takes it. Raises BadRequest or InvalidData."""
     if len(asked.ref) > REF_CHARACTERS:
         raise BadRequest(f"`ref` has at most {REF_CHARACTERS} characters")
     body = messages.parsed(asked.data or "{}")

@@ -8,7 +8,6 @@ import msgspec
 import orjson
 from grpc.aio import ServicerContext
 
-from rt_service.core.errors import NotOnline
 from rt_service.gateways.grpc import messages
 from rt_service.gateways.grpc import realtime_pb2 as rt
 from rt_service.gateways.grpc.caller import caller
@@ -17,26 +16,25 @@ from rt_service.gateways.grpc.status import refusal
 
 Context = ServicerContext[rt.SubscribeRequest, rt.SubscribeResponse]
 REF = "join"
-DEAF = {"code": NotOnline.code, "message": "it only listens, and cannot be called"}
 
 
 async def subscribe(url: str, asked: rt.SubscribeRequest, context: Context) -> None:
     """Until one side ends it. Raises RtError: the service did, or refuses."""
     namespace = f"/{messages.namespace(asked.ns)}"
-    async with link(url, caller(context)) as service:
+    async with link(url, caller(context), calls=False) as service:
         joined = await _join(service, namespace, asked)
         await context.write(rt.SubscribeResponse(joined=_start(asked, joined)))
         for missed in joined.publications:
             await context.write(rt.SubscribeResponse(publication=missed.message(namespace)))
         while True:
-            await _pass_on(await service.receive(), service, context)
+            await _pass_on(await service.receive(), context)
 
 
 async def _join(service: Link, namespace: str, asked: rt.SubscribeRequest) -> messages.Joined:
     request: dict[str, Any] = {"op": "join", "ns": namespace, "ref": REF, "room": asked.room}
     if asked.HasField("since"):
         request["since"] = {"epoch": asked.since.epoch, "offset": asked.since.offset}
-    await service.send(request)
+    await service.send(orjson.dumps(request))
     while True:
         frame = await service.receive()
         kind = msgspec.json.decode(frame, type=messages.Frame)
@@ -53,11 +51,7 @@ def _start(asked: rt.SubscribeRequest, joined: messages.Joined) -> rt.Joined:
     return rt.Joined(position=asked.since if joined.recovered else now, recovered=joined.recovered)
 
 
-async def _pass_on(frame: bytes, service: Link, context: Context) -> None:
-    kind = msgspec.json.decode(frame, type=messages.Frame)
-    if kind.push == "publication":
+async def _pass_on(frame: bytes, context: Context) -> None:
+    if msgspec.json.decode(frame, type=messages.Frame).push == "publication":
         publication = msgspec.json.decode(frame, type=messages.Publication)
         await context.write(rt.SubscribeResponse(publication=publication.message(publication.ns)))
-    elif kind.push == "call":
-        call = msgspec.json.decode(frame, type=messages.Call)
-        await service.send({"op": "answer", "ns": call.ns, "id": call.id, "error": DEAF})

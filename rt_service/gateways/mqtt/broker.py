@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from rt_service import log
 from rt_service.core.errors import RtError
-from rt_service.core.model import Identity
+from rt_service.core.model import Identity, Who
 from rt_service.core.ports import Clock
 from rt_service.gateways.mqtt.message import Delivery, Message
+from rt_service.gateways.mqtt.queue import QUEUE, QueueBounds
 from rt_service.gateways.mqtt.retained import Retained
 from rt_service.gateways.mqtt.session import Keeper, MqttSession
 from rt_service.gateways.mqtt.subscriptions import Entry, Subscriptions, deliveries
@@ -23,9 +25,11 @@ from rt_service.mqtt.wire import Reason
 @dataclass(frozen=True)
 class BrokerBounds:
     sessions: int = 50_000
+    sessions_per_identity: int = 50
     subscriptions: int = 1000  # of one session
-    queued: int = 1000  # of one session
+    queue: QueueBounds = QUEUE  # of one session
     retained: int = 100_000
+    retained_bytes: int = 256 << 20
     session_expiry_max_s: float = 86_400
 
 
@@ -44,7 +48,7 @@ Taken = Callable[[bool | RtError], None]
 class Sink(Protocol):
     """Where messages that clients publish go besides other clients: the rooms."""
 
-    def __call__(self, message: Message, identity: Identity, done: Taken) -> None:
+    def __call__(self, message: Message, who: Who, done: Taken) -> None:
         """`done` is told whether it was for a room, where it is kept by then."""
 
 
@@ -52,7 +56,8 @@ class Broker:
     def __init__(self, sink: Sink, keeper: Keeper, clock: Clock, metrics: Metrics, bounds: BrokerBounds) -> None:
         self.sessions: dict[str, MqttSession] = {}
         self.subscriptions = Subscriptions()
-        self.retained = Retained(bounds.retained)
+        self.retained = Retained(bounds.retained, bounds.retained_bytes)
+        self._sessions_of: Counter[Identity] = Counter()
         self.bounds = bounds
         self.log = log.Seldom(log.get("mqtt"), clock)
         self._sink = sink
@@ -62,14 +67,14 @@ class Broker:
 
     # -- sessions
 
-    def open(self, client_id: str, identity: Identity, clean_start: bool) -> tuple[MqttSession, bool]:
+    def open(self, client_id: str, who: Who, clean_start: bool) -> tuple[MqttSession, bool]:
         """The client's session and whether it was there before [MQTT-3.1.2-4], [MQTT-3.1.2-5].
 
         Raises:
-            Refused: there are as many sessions as there may be, or the session is somebody else's.
+            Refused: there are as many sessions, of all or of this identity, as may be, or this one is somebody else's.
         """
         session = self.sessions.get(client_id)
-        if session is not None and session.identity != identity:
+        if session is not None and session.who.identity != who.identity:
             raise Refused(Reason.NOT_AUTHORIZED)
         if session is not None and session.connection is not None:
             session.connection.end(Reason.SESSION_TAKEN_OVER)  # [MQTT-3.1.4-3]; its will is sent
@@ -80,12 +85,19 @@ class Broker:
             self.end(session)
             session = None
         if session is not None:
+            session.who = who
             session.ends_at = session.will_at = None  # a delayed will is not sent [MQTT-3.1.3-9]
             return session, True
-        if len(self.sessions) >= self.bounds.sessions:
+        mine = self._sessions_of[who.identity]
+        if len(self.sessions) >= self.bounds.sessions or mine >= self.bounds.sessions_per_identity:
             raise Refused(Reason.QUOTA_EXCEEDED)
-        session = self.sessions[client_id] = MqttSession(client_id, identity, self._keeper, self.bounds.queued)
-        return session, False
+        return self.new_session(client_id, who), False
+
+    def new_session(self, client_id: str, who: Who) -> MqttSession:
+        """One more, whatever the bounds."""
+        self._sessions_of[who.identity] += 1
+        session = self.sessions[client_id] = MqttSession(client_id, who, self._keeper, self.bounds.queue)
+        return session
 
     def detach(self, session: MqttSession, *, will_delay_s: float) -> None:
         """The session's connection is gone; its will, if there still is one, is sent after the delay."""
@@ -102,14 +114,17 @@ class Broker:
         self.send_will(session)
         for filter in list(session.subscriptions):
             self.unsubscribe(session, filter)
-        self.sessions.pop(session.client_id, None)
+        if self.sessions.pop(session.client_id, None) is not None:
+            self._sessions_of[session.who.identity] -= 1
+            if not self._sessions_of[session.who.identity]:
+                del self._sessions_of[session.who.identity]
         self._keeper.ended(session)
 
     def send_will(self, session: MqttSession) -> None:
         will, session.will, session.will_at = session.will, None, None
         if will is not None:
             self._keeper.session(session)
-            self.publish(will, session.identity, self._will_sent)
+            self.publish(will, session.who, self._will_sent)
 
     def _will_sent(self, outcome: bool | RtError) -> None:
         if isinstance(outcome, RtError):  # nobody is there to send it again
@@ -166,7 +181,7 @@ class Broker:
 
     # -- messages
 
-    def publish(self, message: Message, identity: Identity, done: Taken) -> None:
+    def publish(self, message: Message, who: Who, done: Taken) -> None:
         """Take what a client published, into its room and then to other clients; `done` once it may be acknowledged."""
 
         def taken(routed: bool | RtError) -> None:
@@ -179,7 +194,7 @@ class Broker:
             found = self.deliver(message, self.subscriptions.match(message.topic)) or routed
             self._keeper.kept(lambda error: done(error or found))
 
-        self._sink(message, identity, taken)
+        self._sink(message, who, taken)
 
     def deliver(self, message: Message, entries: list[Entry]) -> bool:
         """Hand a message to the subscriptions it is for; whether there were any."""
@@ -192,10 +207,10 @@ class Broker:
 
     def offer(self, session: MqttSession, delivery: Delivery) -> None:
         dropped = session.offer(delivery)
-        if dropped is None:
+        if delivery not in dropped:
             self._metrics.mqtt_messages.labels("out").inc()
-        else:
-            self._metrics.dropped.labels("mqtt_queue" if dropped.qos else "mqtt_qos0").inc()
+        for one in dropped:
+            self._metrics.dropped.labels("mqtt_queue" if one.qos else "mqtt_qos0").inc()
 
     def retain(self, message: Message) -> bool:
         """Make it its topic's retained message; whether there was room for it."""

@@ -6,7 +6,8 @@ from zlib import crc32
 
 from rt_service import runtime
 from rt_service.core.errors import RtError
-from rt_service.core.model import Token
+from rt_service.core.limits import TokenBucket
+from rt_service.core.model import Token, Who
 from rt_service.core.ports import Clock
 from rt_service.gateways.mqtt.acks import Acks
 from rt_service.gateways.mqtt.broker import Broker, Refused, Taken
@@ -36,7 +37,6 @@ from rt_service.mqtt.topics import SHARE_PREFIX, is_filter
 from rt_service.mqtt.wire import ProtocolViolation, Reason
 
 SLICE_S = 0.005  # one client's packets at a time, then the others get their turn
-FILTERS_PER_PACKET = 5000
 LINGER_S = 1.0  # a close with something unread in the socket would reset it, and swallow the reason we gave
 
 
@@ -59,8 +59,11 @@ class Connection:
         self._metrics = metrics
         self._bounds = bounds
         self._terms: Terms | None = None
+        self.since = 0  # when it was let in, in Unix ms
         self._output = Output(stream, bounds.waiting_bytes, self._drained)
         self._acks = Acks(self._send)
+        self._publishes = TokenBucket(bounds.publishes_per_s, bounds.publish_burst, clock.monotonic())
+        self._unpaid = False  # a message that no token was taken for yet
         self._over = False
         self._aliases: dict[int, str] = {}
         self._own_aliases: dict[str, int] = {}
@@ -84,8 +87,19 @@ class Connection:
         return self._terms.version if self._terms else V5
 
     @property
-    def _client_id(self) -> str | None:
+    def client_id(self) -> str | None:
+        """Whose it is, once it has said so."""
         return self._terms.session.client_id if self._terms else None
+
+    @property
+    def who(self) -> Who | None:
+        """Who that is."""
+        return self._terms.session.who if self._terms else None
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that its client has not taken yet."""
+        return self._output.waiting
 
     # -- its life
 
@@ -120,6 +134,7 @@ class Connection:
                     if self._over:  # an earlier message could not be kept: none may overtake it
                         return
                 self._take(codec.decode(header, body, self._version))
+                self._pace()
                 while not self._over and not self._acks.wait(self._bounds.receive_maximum, timeout_s=1.0):
                     pass  # the client sends faster than its messages are kept
                 if self._over:
@@ -127,6 +142,16 @@ class Connection:
             if self._terms is None and self._clock.monotonic() > connect_by:
                 raise TimeoutError
             runtime.sleep(0)  # a socket that always has something to read would keep the loop to itself
+
+    def _pace(self) -> None:
+        """Read on later where more was published than may be: the system's buffers fill, and the client notices."""
+        while not self._over and self._unpaid:
+            wait_s = self._publishes.take(self._clock.monotonic())
+            if not wait_s:
+                self._unpaid = False
+                return
+            self._metrics.mqtt_paused.inc(wait_s)
+            runtime.sleep(wait_s)
 
     def _take(self, packet: Packet) -> None:
         if self._terms is None:
@@ -169,7 +194,7 @@ class Connection:
 
     def _refuse(self, reason: str, **about: object) -> None:
         self._metrics.mqtt_refused.labels(reason).inc()
-        self._broker.log.info("mqtt_refused", client_id=self._client_id, reason=reason, **about)
+        self._broker.log.info("mqtt_refused", client_id=self.client_id, reason=reason, **about)
 
     # -- CONNECT
 
@@ -184,6 +209,7 @@ class Connection:
             self._output.hang_up()
             return
         self._terms, session = terms, terms.session
+        self.since = self._clock.ms()
         session.attach(self, terms.will)
         self._metrics.sessions.labels("mqtt").inc()
         self._send(codec.encode(Connack(terms.present, 0, terms.told), packet.version))
@@ -192,6 +218,7 @@ class Connection:
     # -- PUBLISH, and the acknowledgements of both directions
 
     def _on_publish(self, packet: Publish) -> None:
+        self._unpaid = True
         session, packet_id = self._session, packet.packet_id
         topic = self._topic(packet)
         if not packet.qos:
@@ -224,7 +251,7 @@ class Connection:
     def _publish(self, topic: str, packet: Publish, taken: Taken) -> bool:
         """Whether the client may."""
         session = self._session
-        if not self._guard.publish(session.identity, topic):
+        if not self._guard.publish(session.who, topic):
             self._refuse("not_authorized", topic=topic)
             return False
         message = Message.at(
@@ -234,7 +261,7 @@ class Connection:
         if packet.qos:  # packet ids are used again, so only what is marked as sent before is looked up
             check = f"{crc32(packet.payload, crc32(topic.encode())):x}"
             message.token = Token(f"mqtt:{session.client_id}:{packet.packet_id}", check, packet.dup)
-        self._broker.publish(message, session.identity, taken)
+        self._broker.publish(message, session.who, taken)
         return True
 
     def _unavailable(self, error: RtError) -> None:
@@ -281,7 +308,6 @@ class Connection:
     # -- SUBSCRIBE and the rest
 
     def _on_subscribe(self, packet: Subscribe) -> None:
-        _check_filters(len(packet.subscriptions))
         identifier = (packet.properties.get("subscription_identifier") or [None])[0]
         reasons = [self._subscribe(subscription, identifier) for subscription in packet.subscriptions]
         told = [reason if self._version == V5 or reason < 0x80 else 0x80 for reason in reasons]
@@ -294,7 +320,7 @@ class Connection:
             raise ProtocolViolation(Reason.TOPIC_FILTER_INVALID, "the topic filter is not valid")
         if subscription.no_local and filter.startswith(SHARE_PREFIX):
             raise ProtocolViolation(Reason.PROTOCOL_ERROR, "No Local on a shared subscription")  # [MQTT-3.8.3-4]
-        if not self._guard.subscribe(self._session.identity, filter):
+        if not self._guard.subscribe(self._session.who, filter):
             self._refuse("not_authorized", filter=filter)
             return Reason.NOT_AUTHORIZED
         try:
@@ -305,7 +331,6 @@ class Connection:
         return subscription.qos
 
     def _on_unsubscribe(self, packet: Unsubscribe) -> None:
-        _check_filters(len(packet.filters))
         removed = [self._broker.unsubscribe(self._session, filter) for filter in packet.filters]
         reasons: list[int] = [Reason.SUCCESS if one else Reason.NO_SUBSCRIPTION_EXISTED for one in removed]
         self._send(codec.encode(Suback(Kind.UNSUBACK, packet.packet_id, reasons), self._version))
@@ -379,11 +404,6 @@ class Connection:
     def _drained(self) -> None:
         if self._terms is not None and self._session.connection is self:
             self._session.pump()
-
-
-def _check_filters(count: int) -> None:
-    if count > FILTERS_PER_PACKET:
-        raise ProtocolViolation(Reason.QUOTA_EXCEEDED, f"more than {FILTERS_PER_PACKET} filters in one packet")
 
 
 def _nobody(outcome: bool | RtError) -> None:

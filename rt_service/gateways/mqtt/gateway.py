@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rt_service import runtime
+from rt_service.admission import Talk
 from rt_service.core.errors import NotOnline, RtError
-from rt_service.core.model import Identity, Publication
+from rt_service.core.model import Publication, Who
 from rt_service.core.ports import Clock
 from rt_service.gateways.acceptor import Acceptor, Over
 from rt_service.gateways.mqtt.broker import Broker, BrokerBounds, Taken
@@ -109,12 +110,27 @@ class MqttGateway:
         finally:
             self._connections.discard(connection)
 
+    # -- who is connected; see `admission.Line`
+
+    def sessions(self) -> list[Talk]:
+        return [
+            Talk(f"mqtt:{c.client_id}", c.who, "mqtt", c.waiting, c.since)
+            for c in self._connections
+            if c.who is not None
+        ]
+
+    def end(self, sid: str, code: str) -> None:
+        reason = Reason.NOT_AUTHORIZED if code == "token_expired" else Reason.ADMINISTRATIVE_ACTION
+        for connection in [c for c in self._connections if f"mqtt:{c.client_id}" == sid]:
+            self._metrics.closed.labels(code).inc()
+            connection.end(reason)
+
     # -- devices' messages in
 
-    def _take(self, message: Message, identity: Identity, done: Taken) -> None:
+    def _take(self, message: Message, who: Who, done: Taken) -> None:
         """See `broker.Sink`."""
         self._relay.receive(
-            relay.Message(message.topic, message.payload, identity, token=message.token),
+            relay.Message(message.topic, message.payload, who, token=message.token),
             lambda outcome: done(outcome if isinstance(outcome, RtError) else outcome is not Outcome.UNROUTED),
         )
 

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rt_service.core.model import Identity
+from rt_service.core.model import Who
 from rt_service.gateways.mqtt.broker import Broker, Refused
 from rt_service.gateways.mqtt.message import Message
 from rt_service.gateways.mqtt.session import MqttSession
@@ -37,12 +37,12 @@ NO_ROOM = {
 class Guard(Protocol):
     """Who may, on the embedded broker."""
 
-    def connect(self, client_id: str, username: str | None, password: bytes | None) -> Identity:
+    def connect(self, client_id: str, username: str | None, password: bytes | None) -> Who:
         """Who a client is. Raises Refused."""
 
-    def publish(self, identity: Identity, topic: str) -> bool: ...
+    def publish(self, who: Who, topic: str) -> bool: ...
 
-    def subscribe(self, identity: Identity, filter: str) -> bool: ...
+    def subscribe(self, who: Who, filter: str) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class ConnectionBounds:
     keepalive_max_s: int = 120
     connect_s: float = 5.0
     waiting_bytes: int = 1 << 20
+    publishes_per_s: float = 2000.0
+    publish_burst: int = 4000
 
 
 @dataclass(slots=True)
@@ -93,10 +95,10 @@ def accept(packet: Connect, broker: Broker, guard: Guard, bounds: ConnectionBoun
         raise Refused(Reason.BAD_AUTHENTICATION_METHOD)
     client_id = packet.client_id or _assigned(packet)
     # Before any session is looked at: who fails here must not disturb whoever owns that client id.
-    identity = guard.connect(client_id, packet.username, packet.password)
-    if packet.will is not None and not guard.publish(identity, packet.will.topic):
+    who = guard.connect(client_id, packet.username, packet.password)
+    if packet.will is not None and not guard.publish(who, packet.will.topic):
         raise Refused(Reason.NOT_AUTHORIZED)
-    session, present = broker.open(client_id, identity, packet.clean_start)
+    session, present = broker.open(client_id, who, packet.clean_start)
     terms = Terms(packet.version, session, present, keepalive_s=packet.keepalive * 1.5 or None)
     if not packet.client_id:
         terms.told["assigned_client_identifier"] = client_id

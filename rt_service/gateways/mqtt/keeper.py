@@ -7,13 +7,12 @@ and deleted when it is acknowledged; what happens to it within one transaction i
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from msgspec import msgpack
 
 from rt_service.core.errors import RtError
-from rt_service.core.model import Identity
+from rt_service.core.model import Identity, known_as
 from rt_service.core.ports import Clock, Store
 from rt_service.gateways.mqtt.message import Delivery, Message
 from rt_service.gateways.mqtt.session import MqttSession
@@ -40,7 +39,7 @@ class StoreKeeper:
             return
         ends_ms = None if session.ends_at is None else self._unix_ms(session.ends_at)
         will = None if session.will is None else self._packed(session.will)
-        self._put(SESSIONS, session.client_id, [*session.identity, session.expiry_s, ends_ms, will])
+        self._put(SESSIONS, session.client_id, [*session.who.identity, session.expiry_s, ends_ms, will])
 
     def ended(self, session: MqttSession) -> None:
         if not session.kept:
@@ -93,10 +92,9 @@ class StoreKeeper:
             broker.retained.put(self._message(msgpack.decode(value)))
         for client_id, value in self._store.load(SESSIONS):
             kind, id, expiry_s, ends_ms, will = msgpack.decode(value)
-            session = MqttSession(client_id, Identity(kind, id), self, broker.bounds.queued)
+            session = broker.new_session(client_id, known_as(Identity(kind, id)))
             session.expiry_s, session.kept = expiry_s, True
             self._set_end(session, ends_ms, None if will is None else self._message(will))
-            broker.sessions[client_id] = session
         for key, value in self._store.load(SUBSCRIPTIONS):
             client_id, _, filter = key.partition("\0")
             qos, no_local, as_published, identifier = msgpack.decode(value)
@@ -122,12 +120,7 @@ class StoreKeeper:
 
     def _restore_delivery(self, session: MqttSession, number: int, state: list[Any]) -> None:
         packet_id, released, qos, retain, identifiers, message = state
-        delivery = Delivery(self._message(message), qos, retain, tuple(identifiers), released, number)
-        if packet_id:
-            session.in_flight[packet_id] = delivery
-        else:
-            session.queue.append(delivery)
-        session.numbers = count(number + 1)
+        session.restore(Delivery(self._message(message), qos, retain, tuple(identifiers), released, number), packet_id)
 
     # -- forms
 

@@ -42,6 +42,11 @@ class Message:
             self._encoded = wire.property_list(self.properties)
         return self._encoded
 
+    @property
+    def size(self) -> int:
+        """About as many bytes as it takes in memory."""
+        return len(self.topic) + len(self.payload) + len(self.encoded_properties)
+
     def expired(self, now: float) -> bool:
         return self.expires_at is not None and self.expires_at <= now
 

@@ -32,25 +32,25 @@ class Output:
         self._bound = bound
         self._drained = drained
         self._packets: list[bytes] = []
-        self._waiting = 0
+        self.waiting = 0  # bytes
         self._scheduled = False
         self._writing = False
 
     @property
     def busy(self) -> bool:
         """Whether so much waits that messages should wait elsewhere."""
-        return self._waiting > self._bound
+        return self.waiting > self._bound
 
     def send(self, packet: bytes) -> bool:
         """Queue a packet. False if nothing more fits: the peer asks for more and more and never reads."""
         if self.closed:
             return True
         self._packets.append(packet)
-        self._waiting += len(packet)
+        self.waiting += len(packet)
         if not self._scheduled:
             self._scheduled = True
             runtime.spawn(self._turn)
-        return self._waiting <= 4 * self._bound
+        return self.waiting <= 4 * self._bound
 
     def hang_up(self) -> None:
         """Send what waits, then nothing more."""
@@ -75,7 +75,7 @@ class Output:
                 data = b"".join(self._packets)
                 self._packets.clear()
                 self._stream.write(data)
-                self._waiting -= len(data)
+                self.waiting -= len(data)
         except OSError:
             self.closed = True
             self._stream.hang_up()  # which the reader notices, and cleans up

@@ -16,11 +16,21 @@ class _Node:
         self.message: Message | None = None
 
 
+LEVEL_BYTES = 300  # about as many as a level of a topic takes in memory
+
+
+def _size(message: Message) -> int:
+    return message.size + LEVEL_BYTES * (1 + message.topic.count("/"))
+
+
 class Retained:
-    def __init__(self, bound: int) -> None:
+    """At most `bound` messages of, together, at most `bytes`."""
+
+    def __init__(self, bound: int, bytes: int) -> None:
         self._bound = bound
+        self._bytes = bytes
         self._root = _Node()
-        self._count = 0
+        self._count = self._size = 0
         self._expiring: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -32,12 +42,15 @@ class Retained:
             self.remove(message.topic)
             return True
         path = message.topic.split("/")
-        if self._count >= self._bound and self._find(path) is None:
+        before = self._find(path)
+        size = self._size + _size(message) - (_size(before) if before else 0)
+        if (self._count >= self._bound and before is None) or size > max(self._bytes, self._size):
             return False
         node = self._root
         for level in path:
             node = node.children.setdefault(level, _Node())
-        self._count += node.message is None
+        self._count += before is None
+        self._size = size
         node.message = message
         self._will_expire(message)
         return True
@@ -50,9 +63,11 @@ class Retained:
             if child is None:
                 return
             nodes.append(child)
-        if nodes[-1].message is not None:
+        before = nodes[-1].message
+        if before is not None:
             nodes[-1].message = None
             self._count -= 1
+            self._size -= _size(before)
         for parent, level in zip(reversed(nodes[:-1]), reversed(path), strict=True):
             child = parent.children[level]
             if child.message is not None or child.children:

@@ -8,8 +8,9 @@ from itertools import count
 from typing import Protocol
 
 from rt_service.core.errors import RtError
-from rt_service.core.model import Identity
+from rt_service.core.model import Who
 from rt_service.gateways.mqtt.message import Delivery, Message
+from rt_service.gateways.mqtt.queue import Queue, QueueBounds
 from rt_service.mqtt.packets import Subscription
 from rt_service.mqtt.wire import Reason
 
@@ -97,13 +98,13 @@ class MqttSession:
     """`in_flight` holds what was sent and is not acknowledged, oldest first; `queue` what waits behind it; `retained`
     what a new subscription is still to be sent, found as it is sent."""
 
-    def __init__(self, client_id: str, identity: Identity, keeper: Keeper, bound: int) -> None:
+    def __init__(self, client_id: str, who: Who, keeper: Keeper, bounds: QueueBounds) -> None:
         self.client_id = client_id
-        self.identity = identity
+        self.who = who
         self.connection: Wire | None = None
         self.subscriptions: dict[str, tuple[Subscription, int | None]] = {}
         self.in_flight: dict[int, Delivery] = {}
-        self.queue: deque[Delivery] = deque()
+        self.queue = Queue(bounds)
         self.retained: deque[Iterator[Delivery]] = deque()
         self.received: set[int] = set()
         self.expiry_s = 0.0
@@ -111,7 +112,8 @@ class MqttSession:
         self.will: Message | None = None
         self.will_at: float | None = None
         self._keeper = keeper
-        self._bound = bound
+        self._bytes = bounds.bytes  # may be in flight
+        self._flying = 0
         self._ids = count()
         self.kept = False  # it outlives its connection, or did once: there is something of it on disk
         self.numbers = count(1)  # of queued messages
@@ -127,28 +129,33 @@ class MqttSession:
         self.kept = self.kept or self.expiry_s > 0
         self._keeper.session(self)
 
-    def offer(self, delivery: Delivery) -> Delivery | None:
-        """Send, or queue, a message; what was dropped for it, if anything was."""
+    def offer(self, delivery: Delivery) -> list[Delivery]:
+        """Send, or queue, a message; what was dropped for it."""
         connection = self.connection
         if delivery.qos == 0:
-            return delivery if connection is None or not connection.deliver(delivery, 0) else None
+            return [delivery] if connection is None or not connection.deliver(delivery, 0) else []
         if connection is not None and self._may_send(connection):
             self._send(connection, delivery)
-            return None
+            return []
         self._keeper.waiting(self, delivery)
-        dropped = None
-        if len(self.queue) >= self._bound:
-            dropped = self.queue.popleft()
-            self._keeper.settled(self, dropped)
-        self.queue.append(delivery)
+        dropped = self.queue.append(delivery)
+        for one in dropped:
+            self._keeper.settled(self, one)
         return dropped
+
+    def restore(self, delivery: Delivery, packet_id: int) -> None:
+        """One that an earlier process sent, or (packet id 0) queued."""
+        if packet_id:
+            self._fly(delivery, packet_id)
+        else:
+            self.queue.append(delivery)
+        self.numbers = count(delivery.number + 1)
 
     def acknowledge(self, packet_id: int) -> bool:
         """The client has it for good; whether that packet id was in flight."""
-        delivery = self.in_flight.pop(packet_id, None)
-        if delivery is None:
+        if packet_id not in self.in_flight:
             return False
-        self._keeper.settled(self, delivery)
+        self._give_up(packet_id)
         self.pump()
         return True
 
@@ -207,18 +214,24 @@ class MqttSession:
         return not self.queue and self._has_room(connection)
 
     def _has_room(self, connection: Wire) -> bool:
-        free = len(self.in_flight) < min(connection.receive_maximum, MAX_PACKET_ID)
+        free = len(self.in_flight) < min(connection.receive_maximum, MAX_PACKET_ID) and self._flying < self._bytes
         return free and not connection.busy and not self._again
 
     def _send(self, connection: Wire, delivery: Delivery) -> None:
         packet_id = self._free_id()
-        self.in_flight[packet_id] = delivery
+        self._fly(delivery, packet_id)
         self._keeper.waiting(self, delivery, packet_id)
         if not connection.deliver(delivery, packet_id):
             self._give_up(packet_id)
 
+    def _fly(self, delivery: Delivery, packet_id: int) -> None:
+        self.in_flight[packet_id] = delivery
+        self._flying += delivery.message.size
+
     def _give_up(self, packet_id: int) -> None:
-        self._keeper.settled(self, self.in_flight.pop(packet_id))
+        delivery = self.in_flight.pop(packet_id)
+        self._flying -= delivery.message.size
+        self._keeper.settled(self, delivery)
 
     def _free_id(self) -> int:
         while True:

@@ -111,7 +111,7 @@ class SocketIoGateway:
 
     def _on_closed(self, connection: Connection, reason: str, what: str) -> None:
         self._metrics.closed.labels(reason).inc()
-        self._log.info("connection_closed", connection=connection.sid, reason=reason, what=what)
+        self._quiet.info("connection_closed", connection=connection.sid, reason=reason, what=what)
 
     def _invalid_namespace(self, namespace: str) -> dict[str, Any]:
         """What a client is told; `message` is what socket.io-client shows."""

@@ -42,6 +42,10 @@ class SocketIoTransport:
     def wire(self) -> SocketIoWire:
         return self._line.wire
 
+    @property
+    def waiting(self) -> int:
+        return self.connection.waiting
+
     def ask(self, body: dict[str, Any], answered: Answered) -> None:
         def acknowledged(said: Any = None, *_: Any) -> None:
             if self._asked:

@@ -13,6 +13,7 @@ from rt_service.api import Api
 from rt_service.core.errors import BadRequest, RtError
 from rt_service.core.hub import Hub, Joined
 from rt_service.core.model import Position
+from rt_service.gateways import credentials
 from rt_service.gateways.engineio import http
 from rt_service.gateways.engineio.loop import Loop
 from rt_service.gateways.positions import position
@@ -86,7 +87,9 @@ class Streams:
             raise BadRequest("a stream needs HTTP/1.1")
         self._api.check_namespace(f"/{ns}")
         connection = StreamConnection(self, wire)
-        session = self._api.connect(secrets.token_hex(10), f"/{ns}", request.args, connection)
+        session = self._api.connect(
+            secrets.token_hex(10), f"/{ns}", credentials.of_request(request.environ), connection
+        )
         try:
             joined = self._api.follow(session, room, since)
         except RtError:

@@ -43,7 +43,6 @@ class PlainConnection(Duplex):
         Sender.__init__(self, host)
         Inbox.__init__(self)
         self._host = host
-        self.beat = 0
         self.closed = False
         self.said_goodbye = False
 
@@ -65,7 +64,7 @@ class PlainConnection(Duplex):
         if type(message) is not tuple or message[0] not in (frames.PING, frames.PONG):
             return False
         if message[0] == frames.PONG:
-            self._host.heartbeats.start(self)
+            self._host.heartbeats.answered(self)
         else:
             self.send_frame(frames.frame(frames.PONG, message[1]))
         return True

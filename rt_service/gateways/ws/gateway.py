@@ -9,6 +9,7 @@ import orjson
 
 from rt_service import log, runtime
 from rt_service.api import Api
+from rt_service.core.encoding import in_base64
 from rt_service.core.errors import BadRequest, Conflict, InvalidData, NotFound, NotOnline, RtError
 from rt_service.core.hub import Hub
 from rt_service.core.session import Session
@@ -26,7 +27,6 @@ class JsonTransport:
     """How one session, a namespace of a connection, is spoken to."""
 
     __slots__ = ("_asked", "_closing", "_gateway", "_numbers", "connection", "namespace", "outbox")
-    answers_calls = True
 
     def __init__(self, gateway: WsGateway, connection: JsonConnection, namespace: str) -> None:
         self._gateway = gateway
@@ -38,8 +38,16 @@ class JsonTransport:
         self._numbers = 0
 
     @property
+    def answers_calls(self) -> bool:
+        return self.connection.answers_calls
+
+    @property
     def wire(self) -> JsonWire:
         return self._gateway.wire
+
+    @property
+    def waiting(self) -> int:
+        return self.connection.waiting
 
     def ask(self, body: dict[str, Any], answered: Answered) -> None:
         self._asked[body["id"]] = answered
@@ -77,6 +85,7 @@ class JsonConnection(PlainConnection):
     def __init__(self, host: WsGateway, credentials: dict[str, Any]) -> None:
         super().__init__(host)
         self.credentials = credentials
+        self.answers_calls = credentials.get("calls") != "no"
         self.sessions: dict[str, Session] = {}
 
 
@@ -190,7 +199,7 @@ class WsGateway:
 
     def _say(self, connection: JsonConnection, ref: Any, answer: dict[str, Any]) -> None:
         whole = answer if ref is None else {"ref": ref, **answer}
-        connection.send_frame(frames.text(orjson.dumps(whole, default=_base64)))
+        connection.send_frame(frames.text(orjson.dumps(whole, default=in_base64)))
 
     def _authenticate(self, connection: JsonConnection, request: dict[str, Any]) -> None:
         if connection.sessions:
@@ -213,8 +222,11 @@ class WsGateway:
 
     def _answer(self, session: Session, request: dict[str, Any]) -> None:
         said = {"error": request["error"]} if "error" in request else request.get("data")
-        if not session.transport.answer(str(request.get("id")), said):  # type: ignore[attr-defined]
-            raise NotFound(f"no call {str(request.get('id'))[:64]!r} waits for an answer of yours")
+        call = request.get("id")
+        if type(call) is not str:
+            raise BadRequest("`id` is the call's, a string")
+        if not session.transport.answer(call, said):  # type: ignore[attr-defined]
+            raise NotFound(f"no call {call[:64]!r} waits for an answer of yours")
 
 
 def _checked(ref: Any) -> Any:
@@ -222,12 +234,6 @@ def _checked(ref: Any) -> Any:
     if ref is None or type(ref) is int or (type(ref) is str and len(ref) <= REF_CHARACTERS):
         return ref
     raise BadRequest(f"`ref` is a whole number or a string of at most {REF_CHARACTERS} characters")
-
-
-def _base64(value: Any) -> Any:
-    import base64
-
-    return {"$base64": base64.b64encode(value).decode()}
 
 
 class Echo:

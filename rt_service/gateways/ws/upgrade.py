@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 from rt_service import runtime
+from rt_service.gateways import credentials
 from rt_service.gateways.engineio import http
 from rt_service.gateways.engineio.frames import Reader
 from rt_service.gateways.engineio.wire import wire_on
@@ -41,7 +41,7 @@ class PlainWebSockets:
         runtime.answered_elsewhere()
         sock, first = environ[http.DETACH]()
         http.greet(sock, http.switching_protocols(key, deflate=False))
-        connection = host.new(dict(parse_qsl(environ.get("QUERY_STRING", ""))))
+        connection = host.new(credentials.of_request(environ))
         connection.open(wire_on(sock, Reader(self._max_message)), first)
         return []
 

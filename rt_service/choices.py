@@ -1,0 +1,131 @@
+"""What settings choose: the engine, who may, the bounds of everything; and what cannot be chosen together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from rt_service import keys
+from rt_service.api import ApiBounds
+from rt_service.auth.policy import OpenPolicy, Policy, Rule
+from rt_service.auth.revocations import Revocations
+from rt_service.auth.tokens import Expected, Key, Tokens
+from rt_service.bridge.link import address
+from rt_service.core.hub import HubBounds
+from rt_service.core.ports import Clock
+from rt_service.core.stream import StreamBounds
+from rt_service.engines.memory import MemoryEngine
+from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
+from rt_service.gateways import front
+from rt_service.mqtt import routes
+from rt_service.settings import Settings, SettingsError, check_loopback, config_dir
+
+
+def check(settings: Settings) -> routes.Routes:
+    """Whatever can be wrong with settings that are each for themselves right; the routes that they name.
+
+    Raises:
+        SettingsError, RoutesError: they cannot be used.
+    """
+    _check_loopback(settings)
+    if settings.engine.url not in ("memory", "sqlite"):
+        raise SettingsError(f"engine.url: there is no engine {settings.engine.url!r}; there are sqlite and memory")
+    for name, table in (
+        ("engine.durability", settings.engine.durability),
+        ("history.namespaces", settings.history.namespaces),
+    ):
+        unknown = sorted(set(table) - set(settings.server.namespaces) - {"/game"})
+        if unknown:
+            there_are = ", ".join(settings.server.namespaces)
+            raise SettingsError(f"{name}: there is no namespace {unknown[0]}; there are {there_are}")
+    front.check(settings)
+    if settings.bridge.url:
+        address(settings.bridge)
+        if settings.auth.mode == "token" and not settings.bridge.trusted:
+            raise SettingsError(
+                "bridge.trusted: in token mode the outside broker has to check who publishes what; set it once its ACL "
+                "does (`mosquitto-config` writes one)"
+            )
+    if settings.accounts.enabled and settings.auth.mode == "open":
+        raise SettingsError('accounts.enabled: nobody logs in where nobody needs a token; set auth.mode = "token"')
+    return routes.load(config_dir() / settings.routes.file)
+
+
+def policy(settings: Settings, clock: Clock, revocations: Revocations) -> Policy:
+    """Raises SettingsError when a key cannot be used."""
+    auth = settings.auth
+    if auth.mode == "open":
+        return OpenPolicy()
+    rules = [Rule(*(tuple(getattr(rule, name)) for name in Rule._fields)) for rule in auth.rules]
+    expected = Expected(auth.audience, auth.issuer, auth.leeway_s)
+    return Tokens(token_keys(settings, clock), expected, rules, revocations.revoked)
+
+
+def token_keys(settings: Settings, clock: Clock) -> Callable[[], list[Key]]:
+    """What answers the keys that tokens are checked with. Raises SettingsError when one cannot be used."""
+    auth = settings.auth
+    try:
+        given = {id: keys.Given(k.algorithm, k.secret.get_secret_value(), k.file) for id, k in auth.keys.items()}
+        fixed = keys.from_settings(given)
+        if not auth.jwks_file:
+            found = fixed or [keys.local(settings.server.data_dir)]
+            return lambda: found
+        jwks = keys.Jwks(Path(auth.jwks_file), clock)
+        return lambda: [*fixed, *jwks.current()]
+    except keys.CannotUse as error:
+        raise SettingsError(str(error)) from None
+
+
+def _check_loopback(settings: Settings) -> None:
+    hosts = {"server": settings.server.host, "mqtt": settings.mqtt.host, "grpc": settings.grpc.host}
+    for section, host in hosts.items():
+        check_loopback(settings, section, host)
+
+
+def engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
+    """Raises SettingsError when the file cannot be used."""
+    history = settings.history
+    bounds = StreamBounds(
+        history.publications,
+        int(history.age_s * 1000),
+        history.keys,
+        history.repeat_ids,
+        int(history.repeat_s * 1000),
+        history.rooms,
+    )
+    by_namespace = dict.fromkeys(settings.server.namespaces, bounds)
+    for namespace, other in history.namespaces.items():
+        by_namespace[namespace] = replace(
+            bounds,
+            publications=other.publications or bounds.publications,
+            age_ms=int((other.age_s or history.age_s) * 1000),
+        )
+    if settings.engine.url == "memory":
+        return MemoryEngine(clock, bounds, by_namespace)
+    in_memory = [namespace for namespace, how in settings.engine.durability.items() if how == "memory"]
+    try:
+        database = Database(Path(settings.server.data_dir))
+    except CannotOpen as error:
+        raise SettingsError(str(error)) from None
+    return SqliteEngine(database, clock, bounds, by_namespace, in_memory)
+
+
+def hub_bounds(settings: Settings) -> HubBounds:
+    limits = settings.limits
+    return HubBounds(
+        limits.rooms_per_session,
+        limits.sessions_per_identity,
+        limits.waiting_bytes,
+        settings.history.publications,
+        limits.presence_members,
+        limits.presence_grace_s,
+    )
+
+
+def api_bounds(settings: Settings) -> ApiBounds:
+    limits = settings.limits
+    return ApiBounds(
+        limits.message_bytes, limits.publishes_per_s, limits.publish_burst, limits.call_timeout_max_s,
+        limits.joins_per_s, limits.join_burst, limits.new_rooms_per_s, limits.new_room_burst,
+    )  # fmt: skip

@@ -1,0 +1,390 @@
+"""Accounts over HTTP, in a running service, on SQLite and on a PostgreSQL that goes away and comes back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support import tokens
+from tests.support.mqtt_client import MqttClient
+from tests.support.postgresql import PASSWORD as DATABASE_PASSWORD
+from tests.support.postgresql import PostgreSql
+from tests.support.service import ROOT, Service
+from tests.support.waiting import eventually
+from tests.support.ws_client import WsClient
+
+PASSWORD, OTHER = "correct horse", "battery staple"
+KEY = f'auth.keys={{ main = {{ algorithm = "HS256", secret = "{tokens.SECRET}" }} }}'
+ON = ("--set", "accounts.enabled=true", "--set", "auth.mode=token", "--set", KEY)
+UNLIMITED = ("--set", "accounts.attempts_per_name=10000", "--set", "accounts.attempts_per_address=10000")
+
+
+class Accounts(Service):
+    """A service that keeps accounts."""
+
+    def __init__(self, *options: str) -> None:
+        super().__init__(*ON, *options)
+        self.token = tokens.make("operator", role="admin")
+
+    def post(self, path: str, said: Any, token: str = "") -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        reply = requests.post(f"{self.http}/api/v1{path}", json=said, headers=headers, timeout=30)
+        return reply.status_code, reply.json()
+
+    def register(self, name: str, password: str = PASSWORD, **more: Any) -> int:
+        return self.post("/accounts", {"name": name, "password": password, **more})[0]
+
+    def log_in(self, name: str, password: str = PASSWORD) -> int:
+        return self.post("/tokens", {"name": name, "password": password})[0]
+
+    def token_of(self, name: str, password: str = PASSWORD) -> str:
+        status, said = self.post("/tokens", {"name": name, "password": password})
+        assert status == 200, said
+        return str(said["token"])
+
+    def enters(self, token: str) -> WsClient:
+        """Somebody who is in with a token."""
+        client = WsClient(self.http, query={"token": token})
+        client.ok("join", room="lobby")
+        return client
+
+    def types(self, *arguments: str, stdin: str = "") -> str:
+        """What a command says about the same store."""
+        command = [sys.executable, "run.py", *arguments, "--data-dir", str(self.data)]
+        done = subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSql]:
+    with PostgreSql() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def open_service() -> Iterator[Accounts]:
+    """Where everybody registers."""
+    with Accounts("--set", "accounts.registration=open", *UNLIMITED) as service:
+        yield service
+
+
+def test_who_registers_logs_in_and_changes_the_password(open_service: Accounts) -> None:
+    assert open_service.post("/accounts", {"name": "alice", "password": PASSWORD})[1]["role"] == "user"
+    status, said = open_service.post("/tokens", {"name": "alice", "password": PASSWORD})
+    assert status == 200 and time.time() + 3590 < said["expires_at"] < time.time() + 3610
+    with open_service.enters(said["token"]) as alice:
+        assert alice.ok("presence", room="lobby")["members"][0]["id"] == "alice"
+        changed = open_service.post("/accounts/alice/password", {"password": PASSWORD, "new": OTHER})
+        assert changed[0] == 200 and changed[1]["name"] == "alice"
+        eventually(lambda: alice.pushed("closing"))
+    with WsClient(open_service.http, query={"token": said["token"]}) as late:
+        assert late.refused("join", room="lobby") == "unauthorized"
+    assert open_service.log_in("alice") == 401
+    with open_service.enters(open_service.token_of("alice", OTHER)) as again:  # at once, in the same second
+        assert again.ok("presence", room="lobby")["members"][0]["id"] == "alice"
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "status", "code"),
+    [
+        ("/accounts", {"name": "a b", "password": PASSWORD}, 400, "bad_request"),
+        ("/accounts", {"name": "bob", "password": "short"}, 400, "bad_request"),
+        ("/accounts", {"name": "bob"}, 400, "bad_request"),
+        ("/accounts", {"name": "bob", "password": PASSWORD, "role": 7}, 400, "bad_request"),
+        ("/accounts", [], 400, "bad_request"),
+        ("/accounts", {"name": "bob", "password": PASSWORD, "role": "admin"}, 401, "unauthorized"),
+        ("/tokens", {"name": "nobody", "password": PASSWORD}, 401, "unauthorized"),
+        ("/tokens", {"name": None, "password": {}}, 401, "unauthorized"),
+        ("/tokens", {}, 400, "bad_request"),
+        ("/accounts/nobody/password", {"password": PASSWORD, "new": OTHER}, 401, "unauthorized"),
+        ("/accounts/nobody/password", {"new": OTHER}, 401, "unauthorized"),
+        ("/accounts/nobody/password", {"password": PASSWORD, "new": 7}, 401, "unauthorized"),
+    ],
+)
+def test_what_is_refused_has_the_status_of_its_code(
+    open_service: Accounts, path: str, said: Any, status: int, code: str
+) -> None:
+    got, answer = open_service.post(path, said)
+    assert (got, answer["error"]["code"]) == (status, code)
+
+
+def test_a_token_is_in_no_cache(open_service: Accounts) -> None:
+    open_service.register("cached")
+    said = {"name": "cached", "password": PASSWORD}
+    reply = requests.post(f"{open_service.http}/api/v1/tokens", json=said, timeout=10)
+    assert reply.status_code == 200 and reply.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_of_many_who_register_one_name_at_once_one_gets_it(kind: str, request: pytest.FixtureRequest) -> None:
+    url = "sqlite" if kind == "sqlite" else request.getfixturevalue("postgresql").database()
+    with Accounts("--set", f"store.url={url}", "--set", "accounts.registration=open", *UNLIMITED) as service:
+        with ThreadPoolExecutor(8) as crowd:
+            names = ["alice", "Alice", "ALICE", "aLiCe"] * 2
+            statuses = sorted(crowd.map(service.register, names))
+        assert statuses == [201] + [409] * 7
+        assert service.metric("rt_refused_total", code="conflict") == 7
+
+
+def test_while_passwords_are_checked_the_service_answers_and_past_the_bound_it_refuses(open_service: Accounts) -> None:
+    open_service.register("busy")
+    with Livez(open_service) as livez, ThreadPoolExecutor(80) as crowd:
+        statuses = list(crowd.map(open_service.log_in, ["busy"] * 80))
+    assert set(statuses) == {200, 429} and statuses.count(200) >= 10
+    assert livez.stalled < 0.3, livez.stalled
+
+
+def test_only_admins_register_others_unless_everybody_may() -> None:
+    with Accounts() as service:
+        assert service.register("mallory") == 401
+        service.types("account", "add", "root", "--role", "admin", "--password-stdin", stdin=PASSWORD)
+        service.types("account", "add", "user", "--password-stdin", stdin=PASSWORD)
+        admin, user = service.token_of("root"), service.token_of("user")
+        said = {"name": "billing", "password": PASSWORD, "role": "service"}
+        assert service.post("/accounts", said, user)[1]["error"]["code"] == "forbidden"
+        assert service.post("/accounts", said, admin)[0] == 201
+        assert service.post("/accounts/user/password", {"new": OTHER}, user)[0] == 403
+        assert service.post("/accounts/user/password", {"new": OTHER}, admin)[0] == 200
+        assert service.log_in("user", OTHER) == 200
+
+
+def test_log_ins_are_limited_and_told_when_to_come_again() -> None:
+    with Accounts("--set", "accounts.attempts_per_name=2") as service:
+        assert [service.log_in("alice") for _ in range(3)] == [401, 401, 429]
+        said = {"name": "alice", "password": PASSWORD}
+        reply = requests.post(f"{service.http}/api/v1/tokens", json=said, timeout=10)
+        assert reply.status_code == 429 and 0 < int(reply.headers["Retry-After"]) <= 30
+        assert service.metric("rt_logins_total", outcome="too_many") == 2
+
+
+def test_what_an_operator_changes_counts_in_a_running_service_within_a_second() -> None:
+    with Accounts() as service:
+        for name in ("alice", "bob"):
+            service.types("account", "add", name, "--password-stdin", stdin=PASSWORD)
+        alices, bobs = service.token_of("alice"), service.token_of("bob")
+        with service.enters(alices) as alice, service.enters(bobs) as bob:
+            service.types("account", "disable", "alice")
+            eventually(lambda: alice.pushed("closing"), deadline_s=1.0)
+            assert service.log_in("alice") == 403 and bob.ok("ping")["at"]
+        service.stop()
+        service.types("account", "disable", "bob")
+        service.restart()
+        with eventually(lambda: _refused(service, bobs)), WsClient(service.http, query={"token": alices}) as alice:
+            assert alice.refused("join", room="lobby") == "unauthorized"
+
+
+def _refused(service: Service, token: str) -> Any:
+    """A client that is not let in, once it is not."""
+    client = WsClient(service.http, query={"token": token})
+    answer = client.ask("join", {"room": "lobby"})
+    if not answer["ok"] and answer["error"]["code"] == "unauthorized":
+        return client
+    return client.close()
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_a_device_comes_in_with_its_secret_until_it_gets_another_or_is_disabled(version: int) -> None:
+    with Accounts() as service:
+        secret = service.types("device", "add", "pump-1", "--grant", "/chat:lobby publish").strip()
+        with service.enters(tokens.make("alice")) as alice:
+            with device(service, secret, version) as pump:
+                pump.publish("rt/in/chat/lobby/say", {"text": "hi"})
+                eventually(lambda: alice.pushed("say"))
+                assert alice.pushed("say")[0]["from"] == {"kind": "device", "id": "pump-1"}
+                rotated = service.types("device", "rotate", "pump-1").strip()
+                eventually(lambda: pump.disconnected, deadline_s=1.0)
+            with device(service, secret, version) as late, device(service, secret[::-1], version) as wrong:
+                assert late.reason.is_failure and wrong.reason.is_failure
+            with device(service, rotated, version) as pump:
+                assert not pump.reason.is_failure
+                service.types("device", "disable", "pump-1")
+                eventually(lambda: pump.disconnected, deadline_s=1.0)
+            with device(service, rotated, version) as disabled:
+                assert disabled.reason.is_failure
+
+
+def test_a_device_that_cannot_be_looked_up_now_is_not_told_that_its_secret_is_wrong(
+    own_postgresql: PostgreSql,
+) -> None:
+    url = own_postgresql.database()
+    with Accounts("--set", f"store.url={url}") as service:
+        own_postgresql.stop()
+        eventually(lambda: not ready(service))
+        with device(service, "s" * 43, 5) as pump:
+            assert pump.reason.value == 0x88  # server unavailable
+
+
+def device(service: Service, secret: str, version: int) -> MqttClient:
+    return MqttClient(service.mqtt, "pump-1", version=version, login=("pump-1", secret))
+
+
+def test_no_password_is_in_the_log_or_in_a_file() -> None:
+    with Accounts("--set", "accounts.registration=open", "--set", "log.level=debug") as service:
+        service.register("alice", PASSWORD)
+        service.log_in("alice", "wrong password")
+        service.post("/accounts/alice/password", {"password": PASSWORD, "new": OTHER})
+        service.log_in("alice", OTHER)
+        kept = b"".join(file.read_bytes() for file in service.data.iterdir()) + service.log.encode()
+        assert b"$argon2id$" in kept and b"alice" in service.log.encode()
+        assert not any(said.encode() in kept for said in (PASSWORD, OTHER, "wrong password"))
+        assert "argon2" not in service.log
+
+
+def test_accounts_are_off_until_they_are_turned_on(service: Service) -> None:
+    for path in ("/accounts", "/tokens", "/accounts/alice/password"):
+        reply = requests.post(f"{service.http}/api/v1{path}", json={}, timeout=10)
+        assert reply.status_code == 404 and "accounts.enabled = true" in reply.json()["error"]["message"]
+
+
+# -- a database that goes away
+
+
+class Livez:
+    """Asks /livez all the time, in a thread: how long an answer took at most, and how much of the time was spent on
+    waiting for more than a tenth of a second."""
+
+    def __init__(self, service: Service) -> None:
+        self._took: list[float] = []
+        self._service = service
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> Livez:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        session = requests.Session()
+        while not self._over.is_set():
+            began = time.monotonic()
+            assert session.get(f"{self._service.http}/livez", timeout=20).status_code == 200
+            self._took.append(time.monotonic() - began)
+
+    @property
+    def answers(self) -> int:
+        return len(self._took)
+
+    @property
+    def stalled(self) -> float:
+        return sum(took for took in self._took if took > 0.1) / sum(self._took)
+
+    @property
+    def slowest_s(self) -> float:
+        return max(self._took)
+
+
+@pytest.fixture
+def own_postgresql() -> Iterator[PostgreSql]:
+    """One that may be stopped."""
+    with PostgreSql() as server:
+        yield server
+
+
+def ready(service: Service) -> bool:
+    return service.get("/readyz")[0] == 200
+
+
+def test_a_postgresql_that_is_restarted_is_used_again(own_postgresql: PostgreSql) -> None:
+    url = own_postgresql.database()
+    with Accounts("--set", f"store.url={url}", "--set", "accounts.registration=open", *UNLIMITED) as service:
+        assert service.register("alice") == 201
+        own_postgresql.stop()
+        with Livez(service) as livez:
+            for _ in range(3):
+                began = time.monotonic()
+                assert service.log_in("alice") == 503 and time.monotonic() - began < 1.0
+        assert livez.answers > 3 and livez.slowest_s < 1.0
+        eventually(lambda: not ready(service))
+        checks = service.get("/readyz")[1]["checks"]
+        assert checks["accounts"] == "the database of accounts cannot be used" and checks["engine"] == "ok"
+        own_postgresql.start()
+        eventually(lambda: ready(service))
+        assert service.log_in("alice") == 200 and service.register("bob") == 201
+        assert len(service.events("store_failed")) >= 1 and len(service.events("store_works")) == 1
+        assert DATABASE_PASSWORD not in service.log
+
+
+def test_a_postgresql_that_stops_answering_holds_nobody_up_for_long(own_postgresql: PostgreSql) -> None:
+    url = own_postgresql.database()
+    with Accounts("--set", f"store.url={url}", "--set", "accounts.registration=open", *UNLIMITED) as service:
+        assert service.register("alice") == 201
+        own_postgresql.freeze()
+        with Livez(service) as livez, ThreadPoolExecutor(20) as crowd:
+            began = time.monotonic()
+            assert set(crowd.map(service.log_in, ["alice"] * 20)) == {503}
+            assert time.monotonic() - began < 4.0
+            eventually(lambda: not ready(service))
+            began = time.monotonic()
+            assert service.log_in("alice") == 503 and time.monotonic() - began < 0.5  # it is known to be down
+        assert livez.slowest_s < 1.0, livez.slowest_s
+        own_postgresql.thaw()
+        eventually(lambda: ready(service))
+        assert service.log_in("alice") == 200
+
+
+def test_a_slow_question_holds_nobody_up(own_postgresql: PostgreSql) -> None:
+    url = own_postgresql.database()
+    with Accounts("--set", f"store.url={url}", "--set", "accounts.registration=open", *UNLIMITED) as service:
+        assert service.register("alice") == 201
+        with own_postgresql.connection(url) as other, Livez(service) as livez:
+            other.execute("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE")
+            assert service.log_in("alice") == 503
+        assert livez.answers > 10 and livez.slowest_s < 1.0
+        eventually(lambda: ready(service))
+        eventually(lambda: service.log_in("alice") == 200)
+
+
+def test_a_service_starts_without_its_postgresql_and_uses_it_when_it_comes(own_postgresql: PostgreSql) -> None:
+    url = own_postgresql.database()
+    own_postgresql.stop()
+    with Accounts("--set", f"store.url={url}", "--set", "accounts.registration=open", *UNLIMITED) as service:
+        assert service.register("alice") == 503 and not ready(service)
+        own_postgresql.start()
+        eventually(lambda: ready(service))
+        assert service.register("alice") == 201
+        assert len(service.events("store_failed")) == 1  # once, not at every look
+
+
+def test_a_database_of_a_newer_version_stops_the_start_in_one_line(own_postgresql: PostgreSql) -> None:
+    url = own_postgresql.database()
+    with Accounts("--set", f"store.url={url}"):
+        pass
+    with own_postgresql.connection(url) as other:
+        other.execute("UPDATE alembic_version SET version_num = '0999'")
+    options = [*ON, "--set", f"store.url={url}", "--port", "0", "--mqtt-port", "0", "--engine", "memory"]
+    command = [sys.executable, "run.py", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and done.stdout == ""
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert "was written by a newer rt-service (version 0999" in line and DATABASE_PASSWORD not in done.stderr
+
+
+# -- SQLite
+
+
+def test_somebody_who_holds_the_file_holds_nobody_else_up() -> None:
+    import sqlite3
+
+    with Accounts("--set", "accounts.registration=open", *UNLIMITED) as service:
+        service.register("alice")
+        held = sqlite3.connect(service.data / "accounts.db", isolation_level=None)
+        held.execute("BEGIN EXCLUSIVE")
+        with Livez(service) as livez:
+            assert service.register("bob") in (503, 429)
+        assert livez.answers > 10 and livez.slowest_s < 1.0
+        held.execute("ROLLBACK")
+        eventually(lambda: ready(service))
+        assert service.register("bob") == 201 and service.log_in("alice") == 200
