@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from paho.mqtt import client as paho
 
 Handler = Callable[[Any], Any]
 CONNECT_S = 5.0
+PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 class Device:
@@ -53,20 +55,24 @@ class Device:
         if self._client.is_connected():
             self._client.subscribe(topic, 1)
 
-    def connect(self, url: str = "mqtt://127.0.0.1:1883", *, wait: bool = True) -> None:
-        """Connect and stay connected, in a thread of its own.
+    def connect(
+        self, url: str = "mqtt://127.0.0.1:1883", *, tls: ssl.SSLContext | None = None, wait: bool = True
+    ) -> None:
+        """Connect and stay connected, in a thread of its own. mqtts:// without `tls` trusts whom the system trusts.
 
         Raises:
-            ValueError: `url` is not mqtt://host:port.
+            ValueError: `url` is not mqtt://host:port or mqtts://host:port.
             OSError: with `wait`, if the broker cannot be reached now, or refuses.
         """
         parts = urlsplit(url)
-        if parts.scheme != "mqtt" or not parts.hostname:
-            raise ValueError(f"mqtt://host:1883 is what works here, not {url}")
+        if parts.scheme not in PORTS or not parts.hostname:
+            raise ValueError(f"mqtt://host:1883 or mqtts://host:8883 is what works here, not {url}")
+        if parts.scheme == "mqtts":
+            self._client.tls_set_context(tls or ssl.create_default_context())
         if parts.username:
             self._client.username_pw_set(parts.username, parts.password)
         start = self._client.connect if wait else self._client.connect_async
-        start(parts.hostname, parts.port or 1883, self._keepalive_s)
+        start(parts.hostname, parts.port or PORTS[parts.scheme], self._keepalive_s)
         self._client.loop_start()
         if wait and not self._answered.wait(CONNECT_S):
             raise TimeoutError(f"{parts.hostname} does not answer")

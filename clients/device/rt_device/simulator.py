@@ -6,6 +6,7 @@ import argparse
 import math
 import random
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -59,10 +60,11 @@ class SimulatedDevice:
             self.device.event("said", {"text": f"I heard “{heard}”. It is {self._celsius:.1f} °C here."})
 
 
-def run(url: str, devices: int, quiet: bool, child: bool = False) -> int:
+def run(url: str, devices: int, quiet: bool, child: bool = False, certificate: str = "") -> int:
     """Run `devices` simulated devices until SIGTERM or SIGINT; the exit code.
 
-    As a `child` it also ends with its parent, which holds the other end of standard input.
+    As a `child` it also ends with its parent, which holds the other end of standard input. `certificate` is a file with
+    the one that the broker has to show, whatever names stand in it.
     """
     stopping = threading.Event()
     if child:
@@ -72,7 +74,9 @@ def run(url: str, devices: int, quiet: bool, child: bool = False) -> int:
     simulated = [SimulatedDevice(number) for number in range(devices)]
     try:
         for one in simulated:
-            one.device.connect(url, wait=not child)  # a service's broker may come later than its devices
+            one.device.connect(
+                url, tls=_pinned(certificate), wait=not child
+            )  # a service's broker may come later than its devices
     except (OSError, ValueError) as error:
         print(f"simulator: {url} cannot be reached: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
         return 1
@@ -88,6 +92,16 @@ def run(url: str, devices: int, quiet: bool, child: bool = False) -> int:
     return 0
 
 
+def _pinned(certificate: str) -> ssl.SSLContext | None:
+    if not certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(certificate)
+    return context
+
+
 def _wait_for_end_of_input(stopping: threading.Event) -> None:
     sys.stdin.read()
     stopping.set()
@@ -99,8 +113,9 @@ def main() -> int:
     parser.add_argument("--devices", type=int, default=3, help="how many")
     parser.add_argument("--quiet", action="store_true", help="print nothing")
     parser.add_argument("--child", action="store_true", help="end when standard input does")
+    parser.add_argument("--certificate", default="", help="PEM file with the one that the broker has to show")
     options = parser.parse_args()
-    return run(options.url, options.devices, options.quiet, options.child)
+    return run(options.url, options.devices, options.quiet, options.child, options.certificate)
 
 
 if __name__ == "__main__":
