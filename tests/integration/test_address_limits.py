@@ -109,7 +109,11 @@ def test_whoever_is_refused_and_stays_costs_little() -> None:
     """Those that are told why, but neither ask nor go, are closed; so are those past a hundred, at once."""
     with Service(*limits(connections_per_address=1)) as service, RawHttp(service, GREEDY):
         before = open_files(service)
-        idle = [RawHttp(service, GREEDY) for _ in range(300)]
+        idle, most = [], 0
+        for _ in range(300):
+            idle.append(RawHttp(service, GREEDY))
+            most = max(most, open_files(service))
+        assert before + 50 < most < before + 150
         talking = [RawMqtt(service.mqtt, source=GREEDY) for _ in range(100)]
         assert service.get("/livez")[0] == 200
         eventually(lambda: service.metric("rt_refused_total", code="connections_per_address") == 400)

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from rt_service.mqtt import codec
+from rt_service.mqtt.packets import Connect, Subscribe, Subscription
 from tests.integration.test_address_limits import open_files
 from tests.integration.test_raw_http import JSON, PUBLISH
+from tests.support.mqtt_client import MqttClient
 from tests.support.raw_http import RawHttp, said, trickle
 from tests.support.raw_mqtt import RawMqtt
+from tests.support.raw_ws import BINARY, PING, RawWebSocket, masked
 from tests.support.service import Service
 from tests.support.waiting import eventually
 
@@ -91,6 +95,18 @@ def test_a_client_that_takes_a_little_of_its_answer_now_and_then_is_not_waited_f
         assert taken < 20_000_000
 
 
+def test_an_answer_without_end_goes_on_only_as_long_as_it_is_read(impatient: Service) -> None:
+    before, late = open_files(impatient), impatient.metric("rt_refused_total", code="timeout")
+    with RawHttp(impatient) as client:
+        client.send(said("GET", "/endless"))
+        until, taken = time.monotonic() + 1.5, 0
+        while time.monotonic() < until:
+            taken += len(client.socket.recv(1 << 20))
+        assert taken > 1_000_000 and impatient.metric("rt_refused_total", code="timeout") == late
+        eventually(lambda: impatient.metric("rt_refused_total", code="timeout") == late + 1)
+        eventually(lambda: open_files(impatient) <= before)
+
+
 def test_an_answer_that_is_taken_arrives_whole_however_large(impatient: Service) -> None:
     with RawHttp(impatient) as client:
         assert len(client.send(said("GET", "/large")).reply().body) == 20_000_000
@@ -122,6 +138,24 @@ def test_a_connect_that_trickles_is_not_waited_for(impatient: Service) -> None:
         connect = b"\x10\xff\xff\x03\x00\x04MQTT\x05\x00\x00\x00\x00\xff\xff" + b"a" * 200
         assert 0.4 < trickle(client._socket, connect) < 5
     assert impatient.metric("rt_mqtt_refused_total", reason="connect_timeout") == before + 1
+
+
+def test_a_page_that_pings_and_never_reads_is_no_concern_of_others(impatient: Service) -> None:
+    """Its answers stand behind a packet that it does not take, or end it."""
+    ws = RawWebSocket(impatient.http, "/mqtt", {"Sec-WebSocket-Protocol": "mqtt"}, buffer=4096)
+    subscribe = codec.encode(Subscribe(1, [Subscription("#", 0)], {}), 5)
+    with ws as deaf, MqttClient(impatient.mqtt) as device:
+        deaf.send(masked(BINARY, codec.encode(Connect("deaf"), 5) + subscribe))
+        eventually(lambda: impatient.metric("rt_sessions", transport="mqtt") == 2)
+        for n in range(20):
+            device.publish("noise", b"x" * 300_000)
+            deaf.socket.settimeout(0.2)
+            try:
+                deaf.send(masked(PING, b"x" * 125) * (1000 * n))
+            except (TimeoutError, ConnectionError):
+                break
+        device.publish("devices/honest/telemetry", {"c": 1})
+    eventually(lambda: impatient.metric("rt_sessions", transport="mqtt") == 0)
 
 
 @pytest.mark.parametrize("port", ["port", "mqtt_port"])

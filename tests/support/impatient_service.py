@@ -1,9 +1,10 @@
 """rt-service with short deadlines for requests, and paths that fail: `Service(program=…)` starts it.
 
-`/fails` fails in Flask; `/fails-outside` in front of it, as a fault in a WebSocket gateway would. `/folder/`, `/large`,
-which answers 20 MB, and `/reads`, what it was sent, are routes that an application adds.
+`/fails` fails in Flask; `/fails-outside` in front of it, as a fault in a WebSocket gateway would. `/folder/`, `/large`
+(20 MB), `/endless` and `/reads` (what it was sent) are routes that an application adds.
 """
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class Impatient(service.Service):
         self.app.add_url_rule("/fails", "fails", lambda: {}["/secret/path"])
         self.app.add_url_rule("/folder/", "folder", lambda: "inside")
         self.app.add_url_rule("/large", "large", lambda: b"x" * 20_000_000)
+        self.app.add_url_rule("/endless", "endless", lambda: flask.Response(b"x" * 65_536 for _ in itertools.count()))
         self.app.add_url_rule("/reads", "reads", lambda: flask.request.get_data(), methods=["POST"])
         inner = self.app.wsgi_app
         self.app.wsgi_app = lambda environ, start_response: (
