@@ -13,7 +13,12 @@ run: $(VENV)/installed  ## install if needed, and start: ARGS="--simulate 3" add
 	@$(BIN)/python run.py $(ARGS)
 
 test: $(VENV)/installed  ## the tests; those that need Mosquitto, Node or Chromium run where these are installed
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -m alone
+endif
 
 check: $(VENV)/installed-dev  ## formatting, lint, types, the import law
 	$(BIN)/ruff format --check .
