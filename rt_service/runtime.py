@@ -126,6 +126,11 @@ class LagMeter:
         self._observe(self.latest_s)
 
 
+def start_threads() -> None:
+    """Open what `offload` needs, while there are descriptors."""
+    eventlet.tpool.setup()
+
+
 def offload(function: Callable[..., Any], *args: Any) -> Any:
     """Run a pure, blocking function in a real thread. It must not log or take a lock: that deadlocks."""
     return eventlet.tpool.execute(function, *args)

@@ -205,6 +205,7 @@ class Service:
         """Listen, and start everything. Raises SettingsError when a port cannot be had."""
         server, mqtt = self.settings.server, self.settings.mqtt
         open_files()
+        runtime.start_threads()
         if self.registrar:
             self.registrar.start()
         http_socket = front.listen("server", server.host, server.port, server.backlog)

@@ -73,14 +73,17 @@ class Acceptor:
             runtime.stop_listening(listener)
 
     def _accept(self, listener: socket.socket, door: Door) -> None:
-        accepted = 0
+        accepted, short = 0, False
         while self._listener is listener:
             try:
+                if short:  # then accepting fails whether somebody waits or not
+                    runtime.wait_readable(listener)
                 sock, address = listener.accept()
             except OSError as error:
                 if self._listener is listener:
-                    self._failed(listener, error)
+                    short = self._failed(listener, error)
                 continue
+            short = False
             self._take(door, sock, address)
             accepted += 1
             if not accepted % PER_TURN:
@@ -88,25 +91,27 @@ class Acceptor:
 
     # -- where accepting fails
 
-    def _failed(self, listener: socket.socket, error: OSError) -> None:
-        shed = error.errno in NOTHING_LEFT and self._shed(listener)
-        if error.errno in NOTHING_LEFT:
-            self._metrics.refused.labels("descriptors").inc()
+    def _failed(self, listener: socket.socket, error: OSError) -> bool:
+        """Whether there are no descriptors left."""
         self._log.info("accept_failed", port=self._name, error=error.strerror)
-        runtime.sleep(0 if shed or error.errno not in NOTHING_LEFT else NOTHING_LEFT_S)
-
-    def _shed(self, listener: socket.socket) -> bool:
-        """Close one that waits: with its descriptor gone nobody would ever answer it. Whether there was a spare."""
-        if self._spare is None:
+        if error.errno not in NOTHING_LEFT:  # it was gone already
+            runtime.sleep(0)
+        elif self._spare is None:
+            runtime.sleep(NOTHING_LEFT_S)
             self._spare = _spare()
-            return False
-        os.close(self._spare)
+        else:
+            self._shed(listener, self._spare)
+        return error.errno in NOTHING_LEFT
+
+    def _shed(self, listener: socket.socket, spare: int) -> None:
+        """Close one that waits: without a descriptor nobody would ever answer it."""
+        os.close(spare)
         try:
             runtime.shed(listener)
+            self._metrics.refused.labels("descriptors").inc()
         except OSError:
-            pass  # it has gone by itself
+            pass  # nobody waits
         self._spare = _spare()
-        return True
 
     # -- one connection
 

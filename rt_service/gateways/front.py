@@ -11,7 +11,7 @@ from rt_service import runtime
 from rt_service.core.ports import Clock
 from rt_service.gateways import certificates
 from rt_service.gateways.acceptor import Acceptor
-from rt_service.gateways.addresses import Addresses, Networks
+from rt_service.gateways.addresses import Addresses, Networks, parsed
 from rt_service.gateways.certificates import Certificates, Files
 from rt_service.gateways.engineio.protocol import Deadlines
 from rt_service.gateways.gate import Gate
@@ -36,7 +36,8 @@ class Front:
         """Requests to `app`, a WSGI application. Raises SettingsError where the certificate cannot be used."""
         server = self._settings.server
         proxies = Proxies(self._proxies, server.proxy_header)
-        gate = Gate(app, Hosts([server.host, *server.hosts]), proxies, self._addresses, self._metrics)
+        own = [] if parsed(server.host) else [server.host]
+        gate = Gate(app, Hosts([*own, *server.hosts]), proxies, self._addresses, self._metrics)
         acceptor = self._acceptor("server", sock, server.max_connections, _server_files(self._settings))
         deadlines = Deadlines(server.headers_s, server.body_s, server.keepalive_s)
         return Listener(acceptor, sock, gate, self._metrics, deadlines)

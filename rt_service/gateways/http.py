@@ -12,7 +12,6 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from rt_service.api import Api
 from rt_service.core import encoding
 from rt_service.core.errors import ERRORS, BadRequest, Forbidden, Internal, RtError, Unavailable
-from rt_service.gateways.engineio.body import BrokenBody
 from rt_service.gateways.http_requests import Refused, failure, tagged
 from rt_service.gateways.openapi import document
 from rt_service.gateways.operations import JSON
@@ -66,8 +65,6 @@ def _equip(app: S, api: Api, origins: Origins, namespaces: Sequence[str]) -> S:
             return failure(error.error, error.status)
         if isinstance(error, RtError):
             return failure(api.refusal(error)["error"], error.http_status)
-        if isinstance(error, BrokenBody):
-            return failure(api.refusal(BadRequest(f"the body is broken: {error}"))["error"])
         if isinstance(error, HTTPException):
             return _refused_by_werkzeug(api, error)
         return failure(api.failure(error, path=request.path)["error"])

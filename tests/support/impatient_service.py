@@ -1,7 +1,7 @@
 """rt-service with short deadlines for requests, and paths that fail: `Service(program=…)` starts it.
 
-`/fails` fails in Flask; `/fails-outside` in front of it, as a fault in a WebSocket gateway would; `/folder/` is a route
-that an application adds.
+`/fails` fails in Flask; `/fails-outside` in front of it, as a fault in a WebSocket gateway would. `/folder/`, `/large`,
+which answers 20 MB, and `/reads`, what it was sent, are routes that an application adds.
 """
 
 import sys
@@ -13,10 +13,13 @@ from rt_service import runtime
 
 runtime.patch()
 
+import flask  # noqa: E402
+
 from rt_service import __main__, service  # noqa: E402
 from rt_service.gateways.engineio import body, protocol  # noqa: E402
 
 protocol.ANSWER_S = protocol.LINGER_S = body.DISCARD_S = 0.5
+protocol.ANSWER_BYTES_PER_S = 10_000_000
 sys.argv += ["--set", "server.headers_s=0.5", "--set", "server.body_s=0.5"]
 
 
@@ -25,6 +28,8 @@ class Impatient(service.Service):
         super().__init__(settings)
         self.app.add_url_rule("/fails", "fails", lambda: {}["/secret/path"])
         self.app.add_url_rule("/folder/", "folder", lambda: "inside")
+        self.app.add_url_rule("/large", "large", lambda: b"x" * 20_000_000)
+        self.app.add_url_rule("/reads", "reads", lambda: flask.request.get_data(), methods=["POST"])
         inner = self.app.wsgi_app
         self.app.wsgi_app = lambda environ, start_response: (
             {}["/secret/path"] if environ["PATH_INFO"] == "/fails-outside" else inner(environ, start_response)

@@ -13,6 +13,7 @@ import eventlet.wsgi
 from rt_service.gateways.engineio.request import LINE_BYTES, is_field
 
 PIECE_BYTES = 65_536  # read at a time, then the others get their turn
+PER_TURN = 200  # chunks, however small
 CHUNK_LINE_BYTES = 256
 DISCARD_BYTES = 16 << 20  # of a body that nobody wanted; then the connection ends
 DISCARD_S = 5.0
@@ -97,7 +98,7 @@ class Body(eventlet.wsgi.Input):
                 raise self._breaks("a chunk is longer than it said")
             if read == self.rfile.readline and part.endswith(b"\n"):
                 break
-            if len(part) == PIECE_BYTES:
+            if len(part) == PIECE_BYTES or not len(parts) % PER_TURN:
                 eventlet.sleep(0)
         return b"".join(parts)
 

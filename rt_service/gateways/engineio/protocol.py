@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import eventlet
@@ -15,6 +17,7 @@ import eventlet.wsgi
 from eventlet.hubs import get_hub
 
 from rt_service.gateways.engineio import request
+from rt_service.gateways.engineio.answers import Never, Writer, pieces
 from rt_service.gateways.engineio.body import Body
 from rt_service.gateways.engineio.http import AT_END, DETACH, error_body
 from rt_service.gateways.engineio.request import RefusedRequest
@@ -25,7 +28,6 @@ log = logging.getLogger("rt_service.engineio")
 ANSWER_S = 30.0  # for a client to take some of its answer; one that takes none does not keep it here
 ANSWER_BYTES_PER_S = 16_384  # what it takes on the whole, after that time
 LINGER_S = 1.0  # for who was refused to read why
-PIECE_BYTES = 65_536  # of an answer at a time, then the others get their turn
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class HttpProtocol(eventlet.wsgi.HttpProtocol):
     """
 
     detached: DetachedSocket | DetachedTls | None = None
+    application: Any = None
+    environ: Any = None
     rfile: Any
     path: str
 
@@ -57,8 +61,12 @@ class HttpProtocol(eventlet.wsgi.HttpProtocol):
         self._refused = refused
         self._over: list[Callable[[], object]] = conn_state[3] if len(conn_state) > 3 else []
         self._first = True
-        self._cut: Any = _Never()
+        self._cut: Any = Never()
         super().__init__(conn_state, server)
+
+    def setup(self) -> None:
+        super().setup()
+        self.wfile = io.BufferedWriter(Writer(self.connection, partial(self._refused, "timeout")), self.wbufsize)
 
     # -- a request
 
@@ -174,7 +182,7 @@ class HttpProtocol(eventlet.wsgi.HttpProtocol):
                 result.close()
             return []
         if not isinstance(result, list):
-            return _pieces(result)
+            return pieces(result)
         self._bound(sum(map(len, result)))
         return result
 
@@ -230,24 +238,14 @@ class HttpProtocol(eventlet.wsgi.HttpProtocol):
         return []
 
     def finish(self) -> None:
-        if self.detached is None:
-            super().finish()
-
-
-class _Never:
-    """A timer that was not set."""
-
-    def cancel(self) -> None: ...
-
-
-def _pieces(result: Iterable[bytes]) -> Iterator[bytes]:
-    """An answer in pieces, between which the others get their turn."""
-    try:
-        for data in result:
-            for start in range(0, len(data), PIECE_BYTES):
-                yield data[start : start + PIECE_BYTES]
-                if len(data) > PIECE_BYTES:
-                    eventlet.sleep(0)
-    finally:
-        if hasattr(result, "close"):
-            result.close()
+        self.application = self.environ = (
+            None  # or it would hold itself, and its socket, until somebody collects garbage
+        )
+        if self.detached is not None:
+            return
+        for close in (self.wfile.close, self.rfile.close, partial(self.connection.shutdown, socket.SHUT_RDWR)):
+            try:
+                close()
+            except OSError:
+                pass  # the client was faster, or does not read
+        self.connection.close()

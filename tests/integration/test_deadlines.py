@@ -1,0 +1,135 @@
+"""Clients that are slow, or stop in the middle: nothing is held for them for ever."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_address_limits import open_files
+from tests.integration.test_raw_http import JSON, PUBLISH
+from tests.support.raw_http import RawHttp, said, trickle
+from tests.support.raw_mqtt import RawMqtt
+from tests.support.service import Service
+from tests.support.waiting import eventually
+
+LIVEZ = said("GET", "/livez")
+OWN_READ = said("POST", "/reads", "Content-Length: 10", body=b"1")
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Service]:
+    """Half a second for whatever has a deadline, two for who is idle."""
+    more = ("server.keepalive_s=2", "mqtt.connect_s=0.5")
+    settings = [part for one in more for part in ("--set", one)]
+    with Service(*settings, program="tests/support/impatient_service.py") as running:
+        yield running
+
+
+@pytest.mark.parametrize("head", [b"GET /" + b"a" * 200, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 200])
+def test_a_head_that_trickles_is_not_waited_for(impatient: Service, head: bytes) -> None:
+    before = impatient.metric("rt_refused_total", code="timeout")
+    with RawHttp(impatient) as client:
+        assert 0.4 < trickle(client.socket, head) < 3
+    assert impatient.metric("rt_refused_total", code="timeout") == before + 1
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+def test_a_body_that_trickles_is_not_waited_for(impatient: Service, framing: str) -> None:
+    body = b"1" * 200 if "Length" in framing else b"1\r\na\r\n" * 50
+    with RawHttp(impatient) as client:
+        client.send(said("POST", PUBLISH, JSON, framing))
+        assert 0.4 < trickle(client.socket, body) < 3
+
+
+def test_an_application_that_reads_by_itself_does_not_wait_either(impatient: Service) -> None:
+    with RawHttp(impatient) as client:
+        reply = client.send(OWN_READ).reply()
+        assert (reply.status, reply.code) == (400, "bad_request") and client.ended()
+
+
+@pytest.mark.parametrize("path", [PUBLISH, "/reads"])
+def test_a_body_that_ends_too_early_is_not_taken_for_whole(impatient: Service, path: str) -> None:
+    with RawHttp(impatient) as client:
+        client.send(said("POST", path, JSON, "Content-Length: 25", body=b'{"event":"say","data":1}'))
+        client.socket.shutdown(socket.SHUT_WR)
+        reply = client.reply()
+        assert (reply.status, reply.code) == (400, "bad_request") and client.ended()
+
+
+def test_a_connection_that_asks_nothing_is_closed(impatient: Service) -> None:
+    began = time.monotonic()
+    with RawHttp(impatient) as client:
+        assert client.ended() and 0.4 < time.monotonic() - began < 2
+
+
+def test_a_connection_may_be_idle_for_longer_once_it_has_asked(impatient: Service) -> None:
+    with RawHttp(impatient) as client:
+        assert client.send(LIVEZ).reply().status == 200
+        began = time.monotonic()
+        assert client.ended() and 1.9 < time.monotonic() - began < 5
+
+
+def test_a_client_that_takes_a_little_of_its_answer_now_and_then_is_not_waited_for(impatient: Service) -> None:
+    """It is never quite still, but the answer would take it minutes."""
+    before = impatient.metric("rt_refused_total", code="timeout")
+    with RawHttp(impatient) as client:
+        client.send(said("GET", "/large"))
+        taken = 0
+
+        def given_up() -> bool:
+            nonlocal taken
+            taken += len(client.socket.recv(32_768))
+            return impatient.metric("rt_refused_total", code="timeout") > before
+
+        eventually(given_up)
+        while part := client.socket.recv(65_536):  # what was on its way
+            taken += len(part)
+        assert taken < 20_000_000
+
+
+def test_an_answer_that_is_taken_arrives_whole_however_large(impatient: Service) -> None:
+    with RawHttp(impatient) as client:
+        assert len(client.send(said("GET", "/large")).reply().body) == 20_000_000
+        assert client.send(LIVEZ).reply().status == 200
+
+
+def test_a_client_that_asks_and_asks_and_never_reads_is_stopped_by_its_own_queue(impatient: Service) -> None:
+    """What it sent is not taken in: it waits where it cannot grow."""
+    before, late = open_files(impatient), impatient.metric("rt_refused_total", code="timeout")
+    with RawHttp(impatient) as client:
+        client.socket.settimeout(0.2)
+        asked = said("GET", "/web/docs.js") * 100
+        sent = 0
+        try:
+            while sent < 100_000_000:
+                sent += client.socket.send(asked)
+        except (TimeoutError, ConnectionError):
+            pass
+        assert sent < 20_000_000
+        eventually(lambda: impatient.metric("rt_refused_total", code="timeout") == late + 1)
+        eventually(lambda: open_files(impatient) <= before)
+        client.socket.settimeout(10)
+        assert client.ended()
+
+
+def test_a_connect_that_trickles_is_not_waited_for(impatient: Service) -> None:
+    before = impatient.metric("rt_mqtt_refused_total", reason="connect_timeout")
+    with RawMqtt(impatient.mqtt) as client:
+        connect = b"\x10\xff\xff\x03\x00\x04MQTT\x05\x00\x00\x00\x00\xff\xff" + b"a" * 200
+        assert 0.4 < trickle(client._socket, connect) < 5
+    assert impatient.metric("rt_mqtt_refused_total", reason="connect_timeout") == before + 1
+
+
+@pytest.mark.parametrize("port", ["port", "mqtt_port"])
+def test_the_system_looks_whether_a_silent_client_still_exists(impatient: Service, port: str) -> None:
+    """Of one that lost its power nothing is ever heard; the timer is what `ss -o` shows as keepalive."""
+    number = getattr(impatient, port)
+    with socket.create_connection(("127.0.0.1", number), timeout=10) as sock:
+        ours = f":{sock.getsockname()[1]:04X}"
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+        timers = eventually(lambda: [f[5] for f in lines if f[1].endswith(f":{number:04X}") and f[2].endswith(ours)])
+        assert timers[0].startswith("02:"), timers
