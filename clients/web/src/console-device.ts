@@ -78,12 +78,15 @@ export class DevicePanel {
       this.#names.add(name);
       numbers.set(name, value);
     }
-    if (numbers.size) this.#plot.add(at, numbers);
+    if (!numbers.size) return;
+    element("device-plot").hidden = false;
+    this.#plot.add(at, numbers);
   }
 
   #forget(): void {
     this.#names.clear();
     this.#plot.clear();
+    element("device-plot").hidden = true;
   }
 
   // -- twin

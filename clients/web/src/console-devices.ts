@@ -37,7 +37,7 @@ export class Devices {
     const filter = element<HTMLInputElement>("device-filter").value;
     const { devices, total } = await ask<{ devices: Device[]; total: number }>("GET", `/api/v1/devices?limit=${MOST}&filter=${encodeURIComponent(filter)}`);
     if (filter !== element<HTMLInputElement>("device-filter").value) return;
-    write(element("device-count"), shown(total, devices.length, "devices"));
+    write(element("device-count"), shown(total, devices.length, "device"));
     this.#known = devices.sort((a, b) => a.id.localeCompare(b.id));
     this.#show();
     if (this.#chosen !== null) await this.#panel.refresh(this.#known.find(({ id }) => id === this.#chosen));

@@ -37,8 +37,10 @@ export function ago(at: number | null): string {
   return seconds < 1 ? "now" : `${Math.floor(seconds / size)} ${unit}`;
 }
 
+/** How many of how many `what` (in the singular) are shown. */
 export function shown(total: number, here: number, what: string): string {
-  return total > here ? `${here.toLocaleString("en")} of ${total.toLocaleString("en")} ${what}; narrow it down to see the others` : `${total.toLocaleString("en")} ${what}`;
+  const all = `${total.toLocaleString("en")} ${what}${total === 1 ? "" : "s"}`;
+  return total > here ? `${here.toLocaleString("en")} of ${all}; narrow it down to see the others` : all;
 }
 
 export const json = (value: unknown): string => JSON.stringify(value) ?? "";
