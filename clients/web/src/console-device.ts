@@ -52,7 +52,7 @@ export class DevicePanel {
       const badge = element("device-online");
       write(badge, device.online ? "online" : "offline");
       badge.className = `badge ${device.online ? "good" : "bad"}`;
-      write(element("device-note"), `${device.online ? "online" : "offline"} for ${ago(device.since)}, last seen ${device.seen === null ? "before the service started" : `${ago(device.seen)} ago`}`);
+      write(element("device-note"), about(device));
     }
     await Promise.all([this.#readTelemetry(), this.#readTwin(false)]);
   }
@@ -146,6 +146,11 @@ export class DevicePanel {
     output.className = style!;
     output.textContent = said!;
   }
+}
+
+function about({ online, since, seen }: Device): string {
+  const last = seen === null ? "not heard of since the service started" : `last heard of ${ago(seen) === "now" ? "just now" : `${ago(seen)} ago`}`;
+  return `${online ? "online" : "offline"} for ${ago(since)}, ${last}`;
 }
 
 const text = (value: unknown): string => JSON.stringify(value, null, 2);

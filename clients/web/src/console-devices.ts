@@ -23,7 +23,7 @@ export class Devices {
       { title: "Device", text: (one) => one.id, press: (one) => this.#choose(one) },
       { title: "", text: (one) => (one.online ? "online" : "offline"), style: (one) => `badge ${one.online ? "good" : "bad"}` },
       { title: "For", text: (one) => ago(one.since), kind: "number" },
-      { title: "Last seen", text: (one) => ago(one.seen), kind: "number" },
+      { title: "Last seen", text: (one) => (one.seen === null ? "–" : ago(one.seen)), kind: "number" },
     ],
     (one) => one.id,
     "No device has this in its id.",

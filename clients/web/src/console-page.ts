@@ -30,16 +30,19 @@ const STEPS: [number, string][] = [
 ];
 
 /** How long ago a time (Unix ms) was, by the clock of this machine. */
-export function ago(at: number | null): string {
-  if (at === null) return "–";
+export function ago(at: number): string {
   const seconds = Math.max(0, (Date.now() - at) / 1000);
   const [size, unit] = STEPS.find(([one]) => seconds >= one) ?? [1, "s"];
   return seconds < 1 ? "now" : `${Math.floor(seconds / size)} ${unit}`;
 }
 
+export function plural(number: number, what: string): string {
+  return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+}
+
 /** How many of how many `what` (in the singular) are shown. */
 export function shown(total: number, here: number, what: string): string {
-  const all = `${total.toLocaleString("en")} ${what}${total === 1 ? "" : "s"}`;
+  const all = plural(total, what);
   return total > here ? `${here.toLocaleString("en")} of ${all}; narrow it down to see the others` : all;
 }
 
