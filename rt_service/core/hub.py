@@ -267,11 +267,12 @@ class Hub:
 
     def find_rooms(self, namespaces: Iterable[str], filter: str, limit: int) -> tuple[list[RoomState], int]:
         """Rooms with `filter` in `namespace:room`: at most `limit`, those with most members first; how many fit."""
+        text = filter.lower()
         found = [
             (-self.presence.count(namespace, room), namespace, room)
             for namespace in namespaces
             for room in self.room_names(namespace, "")
-            if filter in f"{namespace}:{room}"
+            if text in f"{namespace}:{room}".lower()
         ]
         return [self._state_of(*one) for one in heapq.nsmallest(limit, found)], len(found)
 

@@ -35,7 +35,7 @@ def test_the_page_and_what_it_needs_are_served(service: Service) -> None:
         assert request(service, "GET", path)[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/web/live.js", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/console", "/web/live.js", "/openapi.json"])
 def test_a_browser_that_has_it_already_is_not_sent_it_again(service: Service, path: str) -> None:
     _, headers, body = request(service, "GET", path)
     assert headers["cache-control"] == "no-cache" and body

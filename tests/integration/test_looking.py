@@ -72,7 +72,7 @@ def test_rooms_of_all_namespaces_are_shown_with_their_members_and_how_far_they_a
             client.ok("join", room="looked-full")
         b.ok("join", room="looked-thin")
         b.ok("publish", room="looked-full", event="say", data=1)
-        found = look(service, "rooms", filter="/game:looked-")
+        found = look(service, "rooms", filter="/game:LOOKED-")
         full, thin = found["rooms"]
         assert full == {"namespace": "/game", "room": "looked-full", "members": 2, "offset": 1}
         assert (thin["room"], thin["members"], thin["offset"]) == ("looked-thin", 1, 0)
@@ -93,7 +93,7 @@ def test_a_device_says_when_it_was_last_heard_of(service: Service) -> None:
             lambda: (d := look(service, "devices", filter="seen-1")["devices"][0])["seen"] > first["seen"] and d
         )
         assert later["since"] == first["since"] and later["online"]
-    assert [d["id"] for d in look(service, "devices", filter="seen-", limit=1)["devices"]] == ["seen-2"]
+    assert [d["id"] for d in look(service, "devices", filter="SEEN-", limit=1)["devices"]] == ["seen-2"]
 
 
 @pytest.mark.parametrize("what", ["sessions", "rooms", "devices"])
