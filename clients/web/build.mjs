@@ -2,6 +2,7 @@
 // helper for rooms as a module of its own, for others to use: .mjs, which is a module wherever it is copied to.
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { build } from "esbuild";
+import { bundles } from "./client/bundles.mjs";
 
 const target = "../../rt_service/web";
 
@@ -23,5 +24,6 @@ await build({
   target: "es2022",
   format: "esm",
 });
+await bundles(target);
 for (const file of ["index.html", "docs.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);
 cpSync("node_modules/swagger-ui-dist/LICENSE", `${target}/swagger-ui.LICENSE.txt`);
