@@ -1,15 +1,18 @@
 // Bundles the pages into rt_service/web: a script and a style sheet for each, with nothing fetched from elsewhere; and the
-// helper for rooms as a module of its own, for others to use: .mjs, which is a module wherever it is copied to.
+// helper for rooms and rt-client as modules of their own, for others to use: .mjs, which is a module wherever it is copied to.
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { build } from "esbuild";
 import { bundles } from "./client/bundles.mjs";
+import { writePage } from "./pages.mjs";
 
 const target = "../../rt_service/web";
+const demos = ["chat", "game", "greenhouse"];
+const entries = [...demos.map((name) => `src/${name}.ts`), ...["start", ...demos].map((name) => `src/${name}.css`)];
 
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 await build({
-  entryPoints: ["src/live.ts", "src/live.css", "src/docs.ts", "src/docs.css"],
+  entryPoints: [...entries, "src/docs.ts", "src/docs.css"],
   outdir: target,
   bundle: true,
   minify: true,
@@ -25,5 +28,6 @@ await build({
   format: "esm",
 });
 await bundles(target);
-for (const file of ["index.html", "docs.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);
+for (const name of ["index", ...demos]) writePage(`${name}.html`, target);
+for (const file of ["docs.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);
 cpSync("node_modules/swagger-ui-dist/LICENSE", `${target}/swagger-ui.LICENSE.txt`);

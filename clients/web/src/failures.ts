@@ -17,6 +17,8 @@ export class RtError extends Error {
   }
 }
 
+export { RtError as RoomError }; // its name in /web/rooms.mjs
+
 /** What the application throws is its own affair, and must not keep the next publication from it. */
 export function tell(callback: () => void): void {
   try {

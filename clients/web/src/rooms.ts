@@ -6,7 +6,7 @@ import { failed, Outbox, published } from "./outbox.js";
 import type { Answer, Failure, Joined, Position, PresenceChange, Publication, Published } from "./protocol.js";
 import { watch } from "./refusals.js";
 
-export { RtError as RoomError };
+export { RoomError } from "./failures.js";
 
 const ANSWER_MS = 10_000; // an answer that takes longer is not waited for
 
