@@ -1,4 +1,4 @@
-"""Simulated greenhouse devices: telemetry, a setpoint that its twin or a call sets, and a word in the chat now and then."""
+"""Simulated greenhouse devices: telemetry, a setpoint that twin or call sets, and a word in the chat now and then."""
 
 from __future__ import annotations
 

@@ -236,7 +236,9 @@ export class Field {
     context.textAlign = "center";
     context.fillStyle = style.getPropertyValue("--ink");
     const above = y < radius * 3.5;
-    context.fillText(player.id, x, above ? y + radius * 2.2 : y - radius * 1.5);
+    const half = context.measureText(player.id).width / 2 + unit;
+    const middle = Math.min(this.canvas.width - half, Math.max(half, x));
+    context.fillText(player.id, middle, above ? y + radius * 2.2 : y - radius * 1.5);
   }
 
   #pixels({ x, y }: Point): Point {

@@ -89,6 +89,6 @@ function tellCatch(caught: ({ id: string } & Caught) | undefined): void {
   element("news").textContent = `${caught.id === me() ? "You" : caught.id} caught star ${caught.star + 1}`;
 }
 
-element("pad").textContent = `mosquitto_pub -t rt/in/game/meadow/steer \\\n  -m '{"player":"${me()}","x":1,"y":0}'`;
+element("pad").textContent = `mosquitto_pub \\\n -t rt/in/game/meadow/steer \\\n -m '{"player":"${me()}",\n     "x":1,"y":0}'`;
 showState(game);
 game.onState((state) => element("field").classList.toggle("away", state !== "connected"));

@@ -8,7 +8,7 @@ export class Setpoint {
   #dragging = false;
 
   /** `want` asks for a temperature in degrees Celsius. */
-  constructor(readonly want: (celsius: number) => Promise<unknown>) {
+  constructor(readonly want: (celsius: number) => Promise<Twin>) {
     this.#slider.oninput = () => {
       this.#dragging = true;
       this.#value(this.#slider.valueAsNumber);
@@ -37,7 +37,7 @@ export class Setpoint {
     this.#say("asking …", "");
     this.#dragging = false;
     try {
-      await this.want(celsius);
+      this.show(await this.want(celsius));
     } catch (error) {
       this.#say(why(error), "bad");
     }
