@@ -49,30 +49,34 @@ meadow.onJoined(async ({ first, recovered, latest, members, epoch, offset }) => 
     const { publications } = await meadow.history({ since: { epoch, offset: offset + 1 }, reverse: true, limit: 1000 });
     const before = publications.reverse().filter(({ event }) => event === "caught");
     catches.unshift(...before.map(({ from, data }) => ({ id: from.id, ...(data as Caught) })));
-    announced = catches.length;
+    announced = counted().length;
   }
   showScores();
 });
 
 /** Only who is first at the star that is up catches it; the history may begin in the middle of a game. */
-function scores(): { star: number; points: Map<string, number> } {
-  const points = new Map<string, number>();
-  let star: number | undefined;
-  for (const { id, star: caught } of catches) {
-    if (!Number.isSafeInteger(caught) || (star !== undefined && caught !== star)) continue;
-    star = caught + 1;
-    points.set(id, (points.get(id) ?? 0) + 1);
-  }
-  return { star: star ?? 0, points };
+function counted(): typeof catches {
+  let up: number | undefined;
+  return catches.filter(({ star }) => {
+    const counts = Number.isSafeInteger(star) && (up === undefined || star === up);
+    if (counts) up = star + 1;
+    return counts;
+  });
 }
 
 function showScores(): void {
-  const { star, points } = scores();
-  field.star = star;
+  const caught = counted();
+  const points = new Map<string, number>();
+  for (const { id } of caught) points.set(id, (points.get(id) ?? 0) + 1);
+  field.star = (caught.at(-1)?.star ?? -1) + 1;
   const here = new Set([me(), ...meadow.members.map(({ id }) => id)]);
   const ranked = [...here].sort((a, b) => (points.get(b) ?? 0) - (points.get(a) ?? 0) || a.localeCompare(b));
   element("scores").replaceChildren(...ranked.map((id) => scoreOf(id, points.get(id) ?? 0)));
-  for (; announced < catches.length; announced++) tellCatch(catches[announced]);
+  for (const { id, star } of caught.slice(announced)) {
+    field.burst(star);
+    element("news").textContent = `${id === me() ? "You" : id} caught star ${star + 1}`;
+  }
+  announced = caught.length;
 }
 
 function scoreOf(id: string, points: number): HTMLElement {
@@ -81,12 +85,6 @@ function scoreOf(id: string, points: number): HTMLElement {
   swatch.setAttribute("aria-hidden", "true");
   item.append(swatch, make("span", id === me() ? `${id} (you)` : id, "who"), make("b", String(points)));
   return item;
-}
-
-function tellCatch(caught: ({ id: string } & Caught) | undefined): void {
-  if (!caught || field.star !== caught.star + 1) return;
-  field.burst(caught.star);
-  element("news").textContent = `${caught.id === me() ? "You" : caught.id} caught star ${caught.star + 1}`;
 }
 
 element("pad").textContent = `mosquitto_pub \\\n -t rt/in/game/meadow/steer \\\n -m '{"player":"${me()}",\n     "x":1,"y":0}'`;
