@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.support.tools import E2E, need, need_node_packages
+from tests.support.tools import E2E, need, need_node_packages, need_web_packages
 
 FILES = sorted(path.name for path in E2E.glob("*.test.mjs"))
 
@@ -20,6 +20,8 @@ def test_node(file: str) -> None:
     environment = {**os.environ, "RT_TEST_PYTHON": sys.executable}
     if file.startswith("page"):
         environment["RT_TEST_CHROMIUM"] = need("chromium")
+    if file.startswith("client"):
+        need_web_packages()
     command = [node, "--test", "--test-reporter=spec", file]
     done = subprocess.run(command, cwd=E2E, env=environment, capture_output=True, text=True, timeout=180)
     print(done.stdout, done.stderr)

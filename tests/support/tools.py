@@ -54,6 +54,12 @@ def need_node_packages() -> str:
     return node
 
 
+def need_web_packages() -> None:
+    """Go on if what builds the pages and checks their types is there; else the test ends here."""
+    if not (E2E.parent.parent / "clients" / "web" / "node_modules" / "typescript").is_dir():
+        _missing("the packages of clients/web are not installed: npm --prefix clients/web ci --ignore-scripts")
+
+
 def need_module(name: str, install: str) -> None:
     if importlib.util.find_spec(name) is None:
         _missing(f"{name} is not installed: {install}")

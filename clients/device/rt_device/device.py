@@ -47,6 +47,10 @@ class Device:
         """Call `handler(publication)` for an event that is sent to this device alone."""
         self.listen(self._topic(f"inbox/{event}"), handler)
 
+    def on_desired(self, handler: Handler) -> None:
+        """Call `handler(desired)` with all that its twin says it should be, at every connect and every change."""
+        self.listen(self._topic("twin/desired"), lambda twin: handler(twin["desired"]))
+
     def listen(self, topic: str, handler: Handler) -> None:
         """Call `handler(publication)` for what comes on a topic, such as `rt/out/chat/lobby/say`."""
         self._topics[topic] = handler
@@ -91,6 +95,10 @@ class Device:
     def event(self, name: str, data: Any) -> None:
         """Publish an event in the device's room."""
         self._publish(self._topic(f"events/{name}"), json.dumps(data))
+
+    def report(self, patch: dict[str, Any]) -> None:
+        """Say what it is: a merge patch of its twin's reported state; None removes."""
+        self._publish(self._topic("twin/reported"), json.dumps(patch))
 
     def say(self, namespace: str, room: str, event: str, data: Any) -> None:
         """Publish an event in any room."""

@@ -1,4 +1,4 @@
-"""Simulated greenhouse devices: telemetry, a setpoint that can be called, and a word in the chat now and then."""
+"""Simulated greenhouse devices: telemetry, a setpoint that twin or call sets, and a word in the chat now and then."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class SimulatedDevice:
         self.sent = 0
         self.device.on_call("set", self._set)
         self.device.on_call("light", self._switch)
+        self.device.on_desired(self._become)
         self.device.on_call("ping", lambda data: {"pong": data})
         self.device.listen(f"rt/out/iot/device:{self.device.id}/say", self._hear)
 
@@ -47,7 +48,14 @@ class SimulatedDevice:
 
     def _set(self, data: Any) -> dict[str, float]:
         was, self._target = self._target, float(data["c"])
+        self.device.report({"c": self._target})
         return {"c": self._target, "was": was}
+
+    def _become(self, desired: dict[str, Any]) -> None:
+        """What its twin wants; what that says of other things, or is no temperature, it does not have."""
+        wanted = desired.get("c")
+        if isinstance(wanted, int | float) and not isinstance(wanted, bool):
+            self._set({"c": wanted})
 
     def _switch(self, data: Any) -> dict[str, bool]:
         self._light = bool(data["on"]) if isinstance(data, dict) and "on" in data else not self._light
