@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from typing import Any
@@ -82,11 +83,14 @@ class Device:
         self._link.drop()
 
     def disconnect(self) -> None:
-        """Say goodbye, once everything is sent: after a clean disconnect the broker sends no will."""
+        """Say goodbye, once everything is sent: after a clean disconnect the broker sends no will.
+
+        Without a connection there is nobody to say it to: what still waits is forgotten.
+        """
         if self.connected:
             self._outbox.wait_until_empty(GOODBYE_S)
             status = self._mqtt.publish(self._topic("status"), "offline", qos=1, retain=True)
-            if self.connected:
+            with contextlib.suppress(RuntimeError, ValueError):  # it has just broken: nothing to wait for
                 status.wait_for_publish(GOODBYE_S)
         self._link.close()
 

@@ -23,7 +23,7 @@ STEADY_S = 5.0  # a connection that lasted as long was a good one: the next paus
 TAKEN_OVER = 142
 REFUSED = {
     132: "it does not speak MQTT 5",
-    133: "it does not take this client id",
+    133: "the token is another device's, or the id cannot be used",
     134: "the secret or token is wrong, missing, or not this device's",
     135: "the secret or token is wrong, missing, or not this device's",
     136: "it is not available now",
@@ -48,11 +48,15 @@ def address(url: str) -> Address:
         ValueError: it is neither.
     """
     parts = urlsplit(url)
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+    try:
+        port = parts.port
+    except ValueError:  # no number
+        port = -1
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or port == -1:
         raise ValueError(f"mqtt://host:1883 or mqtts://host:8883 is what works here, not {url}")
     user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
     tls = parts.scheme == "mqtts"
-    return Address(parts.hostname, parts.port or (8883 if tls else 1883), tls, user, password)
+    return Address(parts.hostname, port or (8883 if tls else 1883), tls, user, password)
 
 
 class Link:
