@@ -15,6 +15,7 @@ from tests.support.tools import need
 
 SKETCH = ROOT / "clients" / "device" / "arduino" / "rt_device" / "rt_device.ino"
 STUBS = ROOT / "tests" / "arduino"
+CONNECT_FAILED = -2  # as PubSubClient says it
 
 
 def compile_sketch(folder: Path, **constants: str) -> Path:
@@ -84,7 +85,11 @@ class Board:
         mqtt.on_connect = on_connect
         mqtt.on_message = lambda c, u, m: self._tell("message", m.topic, m.payload.decode())
         mqtt.on_disconnect = lambda *_: code == [0] and self._tell("drop")
-        mqtt.connect(self._where.hostname or "", self._where.port or 1883, 10)
+        try:
+            mqtt.connect(self._where.hostname or "", self._where.port or 1883, 10)
+        except OSError:
+            self._tell("refuse", str(CONNECT_FAILED))
+            return
         mqtt.loop_start()
         self._mqtt = mqtt
         assert answered.wait(10)
