@@ -21,6 +21,7 @@ HELP = {
     "chromium": "apt install chromium",
     "mcs": "apt install mono-mcs mono-devel",
     "mono": "apt install mono-devel",
+    "g++": "apt install g++",
 }
 
 
