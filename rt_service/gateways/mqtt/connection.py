@@ -64,7 +64,7 @@ class Connection:
         self._acks = Acks(self._send)
         self._publishes = TokenBucket(bounds.publishes_per_s, bounds.publish_burst, clock.monotonic())
         self._unpaid = False  # a message that no token was taken for yet
-        self._over = False
+        self._over = self._pumps = False
         self._aliases: dict[int, str] = {}
         self._own_aliases: dict[str, int] = {}
         self._handle = {
@@ -222,7 +222,7 @@ class Connection:
         session, packet_id = self._session, packet.packet_id
         topic = self._topic(packet)
         if not packet.qos:
-            self._publish(topic, packet, _nobody)
+            self._publish(topic, packet, self._nobody_waits)
             return
         acknowledge = self._acks.expect()
         kind = Kind.PUBACK if packet.qos == 1 else Kind.PUBREC
@@ -263,6 +263,11 @@ class Connection:
             message.token = Token(f"mqtt:{session.client_id}:{packet.packet_id}", check, packet.dup)
         self._broker.publish(message, session.who, taken)
         return True
+
+    def _nobody_waits(self, outcome: bool | RtError) -> None:
+        """Nobody is told what became of a QoS 0 message."""
+        if isinstance(outcome, RtError):
+            self._metrics.dropped.labels("mqtt_unkept").inc()
 
     def _unavailable(self, error: RtError) -> None:
         if not self._over:
@@ -336,6 +341,8 @@ class Connection:
         self._send(codec.encode(Suback(Kind.UNSUBACK, packet.packet_id, reasons), self._version))
 
     def _on_ping(self, packet: Ping) -> None:
+        if packet.kind != Kind.PINGREQ:
+            raise ProtocolViolation(Reason.PROTOCOL_ERROR, "a PINGRESP of a client")
         self._send(codec.encode(Ping(Kind.PINGRESP), self._version))
 
     def _on_disconnect(self, packet: Disconnect) -> None:
@@ -401,10 +408,16 @@ class Connection:
             self._output.closed = True
             self._stream.hang_up()
 
+    def pump_soon(self) -> None:
+        """See `session.Wire`."""
+        if not self._pumps:
+            self._pumps = True
+            runtime.spawn(self._pump)
+
+    def _pump(self) -> None:
+        self._pumps = False
+        self._drained()
+
     def _drained(self) -> None:
         if self._terms is not None and self._session.connection is self:
             self._session.pump()
-
-
-def _nobody(outcome: bool | RtError) -> None:
-    """Nobody is told what became of a QoS 0 message."""
