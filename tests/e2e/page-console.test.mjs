@@ -378,10 +378,20 @@ test("it comes back by itself after the service restarts", async () => {
   const page = await newPage({ expected: /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/ });
   await page.goto(`${open.http}/console`);
   await sees(page, "#state", /^connected$/);
+  await page.click('nav a[href="#routes"]');
+  await page.evaluate(() => {
+    window.states = [];
+    const state = document.getElementById("state");
+    new MutationObserver(() => window.states.push(state.textContent)).observe(state, { childList: true });
+  });
   assert.equal(await open.stop(), 0);
   await sees(page, "#state", /does not answer/);
+  await page.click('nav a[href="#rooms"]');
+  await page.fill("#room-filter", "typed while it is away");
+  await page.click('nav a[href="#overview"]');
   await open.start();
   await sees(page, "#state", /^connected$/);
+  assert.deepEqual(await page.evaluate(() => window.states), ["unavailable: the service does not answer", "connected"]);
   await sees(page, "#tiles", /Published\/s\s+[\d.]+\s/i);
   await page.close();
 });

@@ -29,10 +29,6 @@ export class Devices {
     "No device has this in its id.",
   );
 
-  constructor() {
-    element("device-filter").oninput = () => void this.refresh();
-  }
-
   async refresh(): Promise<void> {
     const filter = element<HTMLInputElement>("device-filter").value;
     const { devices, total } = await ask<{ devices: Device[]; total: number }>("GET", `/api/v1/devices?limit=${MOST}&filter=${encodeURIComponent(filter)}`);

@@ -36,7 +36,6 @@ export class Rooms {
       keyOf,
       "No room has this in its name.",
     );
-    element("room-filter").oninput = () => void this.refresh();
   }
 
   async refresh(): Promise<void> {

@@ -35,10 +35,6 @@ export class Sessions {
     "Nobody fits.",
   );
 
-  constructor() {
-    element("session-filter").oninput = () => void this.refresh();
-  }
-
   async refresh(): Promise<void> {
     const filter = element<HTMLInputElement>("session-filter").value;
     const { sessions, total } = await ask<{ sessions: Session[]; total: number }>("GET", `/api/v1/sessions?limit=${MOST}&filter=${encodeURIComponent(filter)}`);
