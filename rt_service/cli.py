@@ -128,7 +128,8 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
     if effective.server.app:
         run_setup(effective.server.app, service)
     service.start()
-    simulator = _start_simulator(effective.simulate.devices, service.mqtt_url)
+    own = (effective.mqtt.cert_file or effective.server.cert_file) if service.mqtt else ""
+    simulator = _start_simulator(effective.simulate.devices, service.mqtt_url, own)
     grpc = service.grpc.address if service.grpc else ""
     _print_banner(effective, service.http_url, service.mqtt_url, grpc, embedded=service.mqtt is not None)
     try:
@@ -157,12 +158,12 @@ def _engine_line(effective: Settings) -> str:
     return f"sqlite in {effective.server.data_dir}" + (f" ({' '.join(forgets)} in memory)" if forgets else "")
 
 
-def _start_simulator(devices: int, mqtt_url: str) -> subprocess.Popen[bytes] | None:
+def _start_simulator(devices: int, mqtt_url: str, certificate: str) -> subprocess.Popen[bytes] | None:
     if not devices:
         return None
     if not mqtt_url:
         raise SettingsError("simulate.devices: there is no MQTT broker; set mqtt.enabled or bridge.url")
-    options = ["--url", mqtt_url, "--devices", str(devices)]
+    options = ["--url", mqtt_url, "--devices", str(devices), "--certificate", certificate]
     # Our end of its standard input closes with us, however we end; then it ends too.
     return subprocess.Popen([sys.executable, "-m", "rt_device.simulator", *options], stdin=subprocess.PIPE)
 

@@ -186,7 +186,9 @@ class Mqtt(Section):
     port: Port = Field(1883, description="port of the embedded broker; 0 takes a free one")
     cert_file: str = Field("", description="PEM file with the certificate for TLS (mqtts://); empty: that of server")
     key_file: str = Field("", description="PEM file with its private key; empty: it stands in cert_file")
-    ca_file: str = Field("", description="PEM file with the CA that has signed clients' certificates, which they need")
+    ca_file: str = Field(
+        "", description="PEM file with the CA that signed the certificates that clients of this port need"
+    )
     websocket: bool = Field(True, description="serve MQTT over WebSocket at /mqtt of the HTTP port")
     max_connections: Positive = Field(20_000, description="open MQTT connections; more are refused")
     packet_bytes: Positive = Field(1_048_576, description="size of one MQTT packet; past it the connection ends")

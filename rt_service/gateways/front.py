@@ -66,6 +66,10 @@ def check(settings: Settings) -> None:
             make(values)
         except ValueError as error:
             raise SettingsError(f"server.{name}: {error}") from None
+    if settings.mqtt.ca_file and not _mqtt_files(settings):
+        raise SettingsError("mqtt.ca_file: without mqtt.cert_file nobody is asked for a certificate")
+    if settings.mqtt.ca_file and settings.simulate.devices and not settings.bridge.url:
+        raise SettingsError("simulate.devices: they have no certificates, which mqtt.ca_file asks for")
     for section, files in (("server", _server_files(settings)), ("mqtt", _mqtt_files(settings))):
         if files:
             certificates.read(section, files)

@@ -106,6 +106,18 @@ def test_a_certificate_that_cannot_be_used_is_named_in_one_line(
     assert says in printed.err and printed.err.count("\n") == 1 and printed.out == ""
 
 
+def test_certificates_that_nobody_is_asked_for_or_nobody_has_are_named(
+    authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ca, files = f"mqtt.ca_file={authority.ca}", tls_settings(*authority.issue("asks"))
+    for more, says in (
+        ([], "mqtt.ca_file: without"),
+        ([*files, "--set", "simulate.devices=1"], "simulate.devices: they"),
+    ):
+        assert cli.main(["check-config", "--set", ca, *more]) == 2
+        assert says in capsys.readouterr().err
+
+
 def test_it_does_not_start_with_one(tmp_path: Path) -> None:
     options = ["--port", "0", "--mqtt-port", "0", "--data-dir", str(tmp_path), "--set", "mqtt.cert_file=/nowhere.pem"]
     ended = subprocess.run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import ssl
 from typing import Any
 
 from paho.mqtt import client as paho
@@ -48,13 +49,14 @@ class Device:
         *,
         secret: str | None = None,
         token: Token | None = None,
-        ca_file: str | None = None,
+        tls: ssl.SSLContext | None = None,
         wait: bool = True,
     ) -> None:
         """Connect and stay connected, in a thread of its own.
 
         `secret` is what `device add` printed, `token` a JSON Web Token, or a function that is asked for one before each
-        connect. mqtts:// is TLS, with the system's authorities or that of `ca_file`.
+        connect. mqtts:// is TLS, with `tls`, such as
+        `ssl.create_default_context(cafile="ca.pem")`, or whom the system trusts.
 
         Raises:
             ValueError: `url` is neither mqtt://host:port nor mqtts://host:port.
@@ -62,7 +64,7 @@ class Device:
         """
         where = address(url)
         password = token if token is not None else secret if secret is not None else where.password
-        self._link.open(where, password, ca_file, wait)
+        self._link.open(where, password, tls, wait)
 
     @property
     def connected(self) -> bool:

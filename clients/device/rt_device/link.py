@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -80,14 +81,14 @@ class Link:
         self.mqtt.on_connect_fail = self._on_connect_fail
         self.mqtt.on_disconnect = self._on_disconnect
 
-    def open(self, where: Address, password: Token | None, ca_file: str | None, wait: bool) -> None:
+    def open(self, where: Address, password: Token | None, tls: ssl.SSLContext | None, wait: bool) -> None:
         """Connect, and stay connected.
 
         Raises:
             OSError: with `wait`, if the broker cannot be reached now, or refuses.
         """
         if where.tls:
-            self.mqtt.tls_set(ca_file)
+            self.mqtt.tls_set_context(tls)  # None: whom the system trusts
         if password is not None:
             self.mqtt.on_pre_connect = lambda client, _: self._log_in(where.user or self.id, password)
         self._answered.clear()

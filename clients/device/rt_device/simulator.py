@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -47,10 +48,10 @@ class Simulator:
             sum(d.dropped for d in devices), time.monotonic() - self._started,
         )  # fmt: skip
 
-    def connect(self, url: str, *, wait: bool = True) -> None:
+    def connect(self, url: str, *, certificate: str = "", wait: bool = True) -> None:
         """Raises ValueError: no such address. OSError: with `wait`, the broker cannot be reached, or refuses."""
         for one in self._simulated:
-            one.device.connect(url, wait=wait)
+            one.device.connect(url, tls=pinned(certificate), wait=wait)
 
     def run(self, seconds: float | None, show: Callable[[Counts], None]) -> None:
         """Until `stopping` is set, or for as many seconds."""
@@ -80,6 +81,17 @@ class Simulator:
             one.device.disconnect()
 
 
+def pinned(certificate: str) -> ssl.SSLContext | None:
+    """Trusts the certificate in this file and no other, whatever names stand in it; None without a file."""
+    if not certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(certificate)
+    return context
+
+
 def stop_at_signals(simulator: Simulator) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: simulator.stopping.set())
@@ -95,12 +107,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="mqtt://127.0.0.1:1883", help="the MQTT broker")
     parser.add_argument("--devices", type=int, default=3, help="how many")
+    parser.add_argument("--certificate", default="", help="PEM file with the one that the broker has to show")
     options = parser.parse_args()
     simulator = Simulator([Greenhouse(number) for number in range(options.devices)])
     threading.Thread(target=_stop_at_end_of_input, args=(simulator,), daemon=True).start()
     stop_at_signals(simulator)
     try:
-        simulator.connect(options.url, wait=False)  # a service's broker may come later than its devices
+        simulator.connect(
+            options.url, certificate=options.certificate, wait=False
+        )  # a service's broker may come later than its devices
     except ValueError as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 1

@@ -86,6 +86,7 @@ class GrpcChild:
         chosen |= {f"log.{key}": value for key, value in self._settings.log.model_dump(mode="json").items()}
         limits, auth = self._settings.limits, self._settings.auth
         chosen |= {"auth.mode": auth.mode, "auth.open_to_all": auth.open_to_all}
+        chosen |= {"server.cert_file": self._settings.server.cert_file}
         chosen |= {"limits.wire_bytes": limits.wire_bytes, "limits.call_timeout_max_s": limits.call_timeout_max_s}
         return [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import h11
 
 from rt_service.core.errors import Timeout
 from rt_service.gateways.grpc.caller import Caller
 from rt_service.gateways.grpc.status import answered, unreachable
+from rt_service.gateways.grpc.upstream import Upstream
 
 API = "/api/v1"
 CONNECT_S = 10.0
@@ -23,8 +22,8 @@ PIECE = 65_536
 class Connections:
     """At most `most` connections at a time; who comes then waits for one."""
 
-    def __init__(self, url: str, most: int) -> None:
-        self._url = urlsplit(url)
+    def __init__(self, upstream: Upstream, most: int) -> None:
+        self._upstream = upstream
         self._idle: list[_Connection] = []
         self._free = asyncio.Semaphore(most)
 
@@ -48,9 +47,9 @@ class Connections:
         """Status and body. Raises Unavailable or Timeout."""
         try:
             async with asyncio.timeout(timeout_s), self._free:
-                connection = self._take() or await _Connection.open(self._url)
+                connection = self._take() or await _Connection.open(self._upstream)
                 try:
-                    answer = await connection.ask(method, self._url.path.rstrip("/") + target, headers, body)
+                    answer = await connection.ask(method, self._upstream.parts.path.rstrip("/") + target, headers, body)
                 except BaseException:
                     connection.close()
                     raise
@@ -87,11 +86,10 @@ class _Connection:
         self._used = 0.0
 
     @classmethod
-    async def open(cls, url: SplitResult) -> _Connection:
+    async def open(cls, upstream: Upstream) -> _Connection:
         """Raises OSError."""
-        secure = url.scheme == "https"
-        tls = ssl.create_default_context() if secure else None
-        port = url.port or (443 if secure else 80)
+        url, tls = upstream.parts, upstream.tls()
+        port = url.port or (443 if tls else 80)
         try:
             async with asyncio.timeout(CONNECT_S):
                 reader, writer = await asyncio.open_connection(url.hostname, port, ssl=tls)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
@@ -21,6 +20,7 @@ from rt_service.core.errors import RtError, Unavailable
 from rt_service.gateways.grpc import messages
 from rt_service.gateways.grpc.caller import Caller
 from rt_service.gateways.grpc.status import RETRY_MS, answered, closed, unreachable
+from rt_service.gateways.grpc.upstream import Upstream
 
 CONNECT_S = 10.0
 CLOSE_S = 2.0
@@ -71,12 +71,13 @@ class Link:
 
 
 @asynccontextmanager
-async def link(url: str, who: Caller, calls: bool = True) -> AsyncIterator[Link]:
+async def link(upstream: Upstream, who: Caller, calls: bool = True) -> AsyncIterator[Link]:
     """`calls`: whether it can be called. Raises RtError: the service cannot be reached, or refuses the caller."""
     try:
         socket = await connect(
-            _address(url, who, calls), additional_headers=who.headers, compression=None, proxy=None, max_size=None,
-            max_queue=FRAMES, open_timeout=CONNECT_S, close_timeout=CLOSE_S, ping_timeout=SILENT_S,
+            _address(upstream, who, calls), ssl=upstream.tls(), additional_headers=who.headers, compression=None,
+            proxy=None, max_size=None, max_queue=FRAMES, open_timeout=CONNECT_S, close_timeout=CLOSE_S,
+            ping_timeout=SILENT_S,
         )  # fmt: skip
     except InvalidStatus as error:
         raise answered(error.response.status_code, error.response.body) from None
@@ -90,8 +91,8 @@ async def link(url: str, who: Caller, calls: bool = True) -> AsyncIterator[Link]
         await one.leave()
 
 
-def _address(url: str, who: Caller, calls: bool) -> str:
-    parts = urlsplit(url)
+def _address(upstream: Upstream, who: Caller, calls: bool) -> str:
+    parts = upstream.parts
     scheme = "wss" if parts.scheme == "https" else "ws"
     query = "&".join(part for part in ("" if calls else "calls=no", who.query) if part)
     return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/ws?{query}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from rt_service import log
 from rt_service.gateways.grpc.leash import Leash
 from rt_service.gateways.grpc.server import Server
+from rt_service.gateways.grpc.upstream import Upstream
 from rt_service.settings import Settings, SettingsError, check_loopback
 
 REPORT_S = 0.5
@@ -34,7 +35,7 @@ def run(settings: Settings, url: str, ready_file: Path | None = None, child: boo
 
 async def _serve(settings: Settings, url: str, ready_file: Path | None, child: bool) -> None:
     stopping = _signals(child)
-    server = Server(settings, url)
+    server = Server(settings, Upstream(url, settings.server.cert_file if child else ""))
     address = await server.start()
     if child:
         leash = await Leash.hold()

@@ -18,6 +18,7 @@ from rt_service.gateways.grpc.http import Connections
 from rt_service.gateways.grpc.publisher import Publisher
 from rt_service.gateways.grpc.realtime_pb2_grpc import add_RealtimeServicer_to_server
 from rt_service.gateways.grpc.servicer import Realtime
+from rt_service.gateways.grpc.upstream import Upstream
 from rt_service.gateways.grpc.verbs import Verbs
 from rt_service.settings import Settings, SettingsError
 
@@ -33,20 +34,20 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Server:
-    def __init__(self, settings: Settings, url: str) -> None:
+    def __init__(self, settings: Settings, upstream: Upstream) -> None:
         limits = settings.limits
         self.counts = Counts()
         self.streams = Bounds(settings.grpc.streams, "streams", self.counts.ended, cut="shutdown")
         self._settings = settings
         self._requests = Bounds(settings.grpc.requests, "requests", self.counts.requests)
-        self._service = Connections(url, CONNECTIONS)
-        self._calls = Connections(url, settings.grpc.requests)
+        self._service = Connections(upstream, CONNECTIONS)
+        self._calls = Connections(upstream, settings.grpc.requests)
         publisher = Publisher(self._service, limits.wire_bytes)
         verbs = Verbs(self._service, self._calls, publisher, limits.call_timeout_max_s)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=_options(limits.wire_bytes))
         add_RealtimeServicer_to_server(  # type: ignore[no-untyped-call]
-            Realtime(url, limits.wire_bytes, verbs, self._requests, self.streams), self._server
+            Realtime(upstream, limits.wire_bytes, verbs, self._requests, self.streams), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)

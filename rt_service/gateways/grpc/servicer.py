@@ -14,6 +14,7 @@ from rt_service.gateways.grpc.realtime_pb2_grpc import RealtimeServicer
 from rt_service.gateways.grpc.session import Requests, session
 from rt_service.gateways.grpc.status import fault, refuse
 from rt_service.gateways.grpc.subscription import subscribe
+from rt_service.gateways.grpc.upstream import Upstream
 from rt_service.gateways.grpc.verbs import Verbs
 
 T = TypeVar("T")
@@ -21,8 +22,8 @@ Context = ServicerContext[Any, Any]
 
 
 class Realtime(RealtimeServicer):
-    def __init__(self, url: str, wire_bytes: int, verbs: Verbs, requests: Bounds, streams: Bounds) -> None:
-        self._url = url
+    def __init__(self, service: Upstream, wire_bytes: int, verbs: Verbs, requests: Bounds, streams: Bounds) -> None:
+        self._service = service
         self._wire_bytes = wire_bytes
         self._verbs = verbs
         self._requests = requests
@@ -41,10 +42,11 @@ class Realtime(RealtimeServicer):
         return await _guarded(self._requests, context, lambda: self._verbs.call(request, context))
 
     async def Subscribe(self, request: rt.SubscribeRequest, context: Context) -> None:
-        await _guarded(self._streams, context, lambda: subscribe(self._url, request, context))
+        await _guarded(self._streams, context, lambda: subscribe(self._service, request, context))
 
     async def Session(self, request_iterator: Requests, context: Context) -> None:
-        await _guarded(self._streams, context, lambda: session(self._url, self._wire_bytes, request_iterator, context))
+        say, service = request_iterator, self._service
+        await _guarded(self._streams, context, lambda: session(service, self._wire_bytes, say, context))
 
 
 async def _guarded(bounds: Bounds, context: Context, work: Callable[[], Awaitable[T]]) -> T:

@@ -15,6 +15,7 @@ from rt_service.gateways.grpc import messages
 from rt_service.gateways.grpc import realtime_pb2 as rt
 from rt_service.gateways.grpc.caller import caller
 from rt_service.gateways.grpc.link import Link, link
+from rt_service.gateways.grpc.upstream import Upstream
 
 Context = ServicerContext[rt.SessionRequest, rt.SessionResponse]
 Requests = AsyncIterable[rt.SessionRequest]
@@ -22,9 +23,9 @@ REF_CHARACTERS = 128
 CANCELLED_S = 0.1  # a stream that is cancelled looks like one that has ended, until gRPC cancels its task
 
 
-async def session(url: str, wire_bytes: int, requests: Requests, context: Context) -> None:
+async def session(upstream: Upstream, wire_bytes: int, requests: Requests, context: Context) -> None:
     """Until one side ends it. Raises RtError: the service did, or cannot be reached."""
-    async with link(url, caller(context)) as service:
+    async with link(upstream, caller(context)) as service:
         await Conversation(service, wire_bytes, requests, context).run()
         await asyncio.sleep(CANCELLED_S)
         await service.goodbye()

@@ -13,15 +13,16 @@ from rt_service.gateways.grpc import realtime_pb2 as rt
 from rt_service.gateways.grpc.caller import caller
 from rt_service.gateways.grpc.link import Link, link
 from rt_service.gateways.grpc.status import refusal
+from rt_service.gateways.grpc.upstream import Upstream
 
 Context = ServicerContext[rt.SubscribeRequest, rt.SubscribeResponse]
 REF = "join"
 
 
-async def subscribe(url: str, asked: rt.SubscribeRequest, context: Context) -> None:
+async def subscribe(upstream: Upstream, asked: rt.SubscribeRequest, context: Context) -> None:
     """Until one side ends it. Raises RtError: the service did, or refuses."""
     namespace = f"/{messages.namespace(asked.ns)}"
-    async with link(url, caller(context), calls=False) as service:
+    async with link(upstream, caller(context), calls=False) as service:
         joined = await _join(service, namespace, asked)
         await context.write(rt.SubscribeResponse(joined=_start(asked, joined)))
         for missed in joined.publications:

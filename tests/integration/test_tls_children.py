@@ -1,0 +1,46 @@
+"""What the service starts beside itself knows it by its certificate, whoever signed it, whatever names stand in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.integration.conftest import tls_settings
+from tests.support.certificates import Authority
+from tests.support.grpc_client import GrpcChannel
+from tests.support.service import Service
+from tests.support.waiting import eventually
+
+NOBODY_TRUSTS_IT = {"SSL_CERT_FILE": "/nowhere", "REQUESTS_CA_BUNDLE": ""}
+
+
+@pytest.fixture
+def files(authority: Authority) -> tuple[Path, Path]:
+    return authority.issue("children")
+
+
+def test_grpc_is_served_also_after_the_certificate_was_renewed(authority: Authority, files: tuple[Path, Path]) -> None:
+    options = ("--grpc-port", "0", *tls_settings(*files))
+    with Service(*options, environment=NOBODY_TRUSTS_IT) as service, GrpcChannel(service.grpc) as client:
+        stream = client.subscribe("secure-grpc")
+        assert next(stream).joined.position.offset == 0
+        assert client.publish("secure-grpc", {"text": "hi"}).offset == 1
+        assert next(stream).publication.offset == 1
+        authority.issue("children")
+        again = eventually(lambda: opened(client))
+        assert again.joined.position.offset == 1
+
+
+def opened(client: GrpcChannel) -> object:
+    """What a stream begins with; nothing as long as the service is not known by its new certificate."""
+    try:
+        return next(client.subscribe("secure-grpc"))
+    except grpc.RpcError:
+        return None
+
+
+def test_simulated_devices_connect(files: tuple[Path, Path]) -> None:
+    with Service("--simulate", "1", *tls_settings(*files), environment=NOBODY_TRUSTS_IT) as service:
+        eventually(lambda: [device["online"] for device in service.get("/api/v1/devices")[1]["devices"]] == [True])
