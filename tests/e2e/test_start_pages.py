@@ -106,7 +106,7 @@ def test_an_operator_sees_settings_and_health_and_dead_letters(service: Service)
     done = subprocess.run(
         ["sh", "-c", local(example(OPERATOR, "sh", "readyz"), service)], capture_output=True, timeout=10
     )
-    shown = re.search(r'^\{"status".*$', (ROOT / OPERATOR).read_text(), re.MULTILINE)
+    shown = re.search(r'^\{"ok".*$', (ROOT / OPERATOR).read_text(), re.MULTILINE)
     assert shown and json.loads(done.stdout) == json.loads(shown[0])
     assert run(example(OPERATOR, "sh", "dead-letters"), "--url", service.http).returncode == 0
 
