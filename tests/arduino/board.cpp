@@ -1,5 +1,4 @@
 // The board that a sketch runs on in the tests: its clock, and PubSubClient over standard input and output.
-#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,7 +27,7 @@ bool say(const std::string &line) {
 std::vector<std::string> readLine() {
   std::string line, field;
   std::vector<std::string> fields;
-  for (char one = 0; one != '\n';) {  // not buffered: loop() asks whether there is more
+  for (char one = 0; one != '\n';) {
     if (one) line += one;
     if (read(0, &one, 1) != 1) exit(0);  // the test has gone
   }
@@ -79,9 +78,9 @@ bool PubSubClient::subscribe(const char *topic, uint8_t qos) {
 }
 
 bool PubSubClient::loop() {
-  pollfd in = {0, POLLIN, 0};
-  while (online && poll(&in, 1, 0) > 0) {
-    auto fields = readLine();
+  if (!online) return false;
+  say("check");
+  for (auto fields = readLine(); fields[0] != "end"; fields = readLine()) {
     if (fields[0] == "drop") {
       online = false;
     } else if (fields[1].size() + fields[2].size() + 7 <= buffer) {
