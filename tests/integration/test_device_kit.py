@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -299,7 +300,10 @@ def test_a_device_speaks_tls_and_to_nobody_that_it_does_not_know(tmp_path: Path)
     with Mosquitto(settings=(f"certfile {certificate}", f"keyfile {key}")) as broker:
         url = broker.url.replace("mqtt://", "mqtts://")
         assert "CERTIFICATE_VERIFY_FAILED" in refusal(url, "pump")
-        with kit(url, "pump", ca_file=str(authority.ca)) as device, MqttClient(url, tls=ours) as c:
+        with (
+            kit(url, "pump", tls=ssl.create_default_context(cafile=authority.ca)) as device,
+            MqttClient(url, tls=ours) as c,
+        ):
             c.subscribe("devices/pump/#")
             device.telemetry(1)
             assert c.sees("devices/pump/telemetry").payload == b"1"
