@@ -45,6 +45,9 @@ bench-devices: $(VENV)/installed-bench  ## from devices to browsers, and what ke
 chaos: $(VENV)/installed  ## ten minutes of killing, cutting and filling up; says what was lost (nothing, if all is well)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+fuzz: $(VENV)/installed  ## made-up input into everything that reads what strangers send, for half an hour or so
+	FUZZ=long $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
 clean:  ## remove what was built and installed
 	rm -rf $(VENV) build dist *.egg-info rt_service/web benchmarks/results
 	rm -rf clients/web/node_modules tests/e2e/node_modules benchmarks/peers/node/node_modules
