@@ -60,7 +60,7 @@ class Connection:
         self._bounds = bounds
         self._terms: Terms | None = None
         self.since = 0  # when it was let in, in Unix ms
-        self._output = Output(stream, bounds.waiting_bytes, self._drained)
+        self.output = Output(stream, bounds.waiting_bytes, self._drained)
         self._acks = Acks(self._send)
         self._publishes = TokenBucket(bounds.publishes_per_s, bounds.publish_burst, clock.monotonic())
         self._unpaid = False  # a message that no token was taken for yet
@@ -95,11 +95,6 @@ class Connection:
     def who(self) -> Who | None:
         """Who that is."""
         return self._terms.session.who if self._terms else None
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that its client has not taken yet."""
-        return self._output.waiting
 
     # -- its life
 
@@ -182,7 +177,7 @@ class Connection:
             self._metrics.sessions.labels("mqtt").dec()
             self._broker.detach(self._session, will_delay_s=self._terms.will_delay_s)
         self._over = True
-        self._output.hang_up()
+        self.output.hang_up()
 
     def _linger(self) -> None:
         until = self._clock.monotonic() + LINGER_S
@@ -206,7 +201,7 @@ class Connection:
             reason = error.reason if packet.version == V5 else V3_RETURN_CODES.get(error.reason, 5)
             self._send(codec.encode(Connack(False, reason), packet.version))
             self._over = True
-            self._output.hang_up()
+            self.output.hang_up()
             return
         self._terms, session = terms, terms.session
         self.since = self._clock.ms()
@@ -368,7 +363,7 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        return self._output.busy
+        return self.output.busy
 
     def release(self, packet_id: int) -> None:
         """See `session.Wire`."""
@@ -402,10 +397,10 @@ class Connection:
         return topic, len(self._own_aliases) + 1
 
     def _send(self, packet: bytes) -> None:
-        if not self._output.send(packet):
+        if not self.output.send(packet):
             self._refuse("slow")
             self._over = True
-            self._output.closed = True
+            self.output.closed = True
             self._stream.hang_up()
 
     def pump_soon(self) -> None:
