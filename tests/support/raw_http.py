@@ -38,8 +38,13 @@ class Unclosed(io.BufferedReader):
 class RawHttp:
     """One connection."""
 
-    def __init__(self, service: Service) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", service.port), timeout=10)
+    def __init__(self, service: Service, buffer: int | None = None) -> None:
+        """`buffer`: bytes that the system keeps while nothing is read."""
+        self.socket = socket.socket()
+        if buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.socket.settimeout(10)
+        self.socket.connect(("127.0.0.1", service.port))
         self._file: Any = Unclosed(socket.SocketIO(self.socket, "r"))
 
     def __enter__(self) -> RawHttp:
