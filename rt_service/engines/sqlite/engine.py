@@ -99,7 +99,7 @@ class SqliteEngine:
             room.pending[publication.sender, publication.token.name] = []
         room.writing += 1
         self._queue.append(Entry(room, publication, done))
-        self._queued += len(publication.encoded.json)
+        self._queued += publication.size
         self._wake()
 
     def _answered_before(self, room: Room, publication: Publication, done: Kept) -> bool:
@@ -162,7 +162,7 @@ class SqliteEngine:
 
     def _transaction(self) -> None:
         entries, self._queue = self._queue[:PER_TRANSACTION], self._queue[PER_TRANSACTION:]
-        self._queued -= sum(len(entry.publication.encoded.json) for entry in entries)
+        self._queued -= sum(entry.publication.size for entry in entries)
         puts, self._puts = self._puts, {}
         waiting, self._waiting = self._waiting, []
         opened, self._opened = self._opened, []
@@ -194,8 +194,8 @@ class SqliteEngine:
         now = self._clock.ms()
         for room, publication, done in entries:
             receipt = room.stream.append(publication)
-            if room.stream.evicted is not None:
-                self._deletes.append(("DELETE FROM latest WHERE room = ? AND key = ?", (room.id, room.stream.evicted)))
+            for key in room.stream.evicted:
+                self._deletes.append(("DELETE FROM latest WHERE room = ? AND key = ?", (room.id, key)))
             repetitions: list[Kept] = []
             if publication.token is not None:
                 room.stream.remember(publication, receipt, now)
