@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format web proto bench bench-devices chaos clean
+.PHONY: help run test check format web proto bench bench-devices chaos fuzz clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,7 +13,12 @@ run: $(VENV)/installed  ## install if needed, and start: ARGS="--simulate 3" add
 	@$(BIN)/python run.py $(ARGS)
 
 test: $(VENV)/installed  ## the tests; those that need Mosquitto, Node or Chromium run where these are installed
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -m alone
+endif
 
 check: $(VENV)/installed-dev  ## formatting, lint, types, the import law
 	$(BIN)/ruff format --check .
@@ -39,6 +44,9 @@ bench-devices: $(VENV)/installed-bench  ## from devices to browsers, and what ke
 
 chaos: $(VENV)/installed  ## ten minutes of killing, cutting and filling up; says what was lost (nothing, if all is well)
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: $(VENV)/installed  ## made-up input into everything that reads what strangers send, for half an hour or so
+	FUZZ=long $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 clean:  ## remove what was built and installed
 	rm -rf $(VENV) build dist *.egg-info rt_service/web benchmarks/results

@@ -35,7 +35,7 @@ def main() -> None:
 def _hash_of_sources() -> str:
     digest = hashlib.sha256()
     for path in sorted(SOURCE.rglob("*")):
-        if path.is_file() and "node_modules" not in path.parts:
+        if path.is_file() and not {"node_modules", "dist"} & set(path.parts):
             digest.update(path.relative_to(SOURCE).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -6,7 +6,7 @@ A gateway hands over what a client sent and writes back what it gets; it decides
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,7 @@ Verb = Callable[[Session, Any, Reply], Answer | None]
 @dataclass(frozen=True)
 class ApiBounds:
     message_bytes: int = 65_536
+    answer_bytes: int = 1 << 20  # of publications in a history; there is always one
     publishes_per_s: float = 200.0
     publish_burst: int = 400
     call_timeout_max_s: float = 60.0
@@ -290,12 +291,22 @@ class Api:
         room = self._room(session, "history", asked.room)
         since = asked.since.position() if asked.since else None
         page = self._hub.read(session.namespace, room, since, asked.limit, asked.reverse)
+        fitting = self._fitting(page.publications)
         return {
             "epoch": page.epoch,
             "offset": page.offset,
-            "publications": [p.shown() for p in page.publications],
-            "more": page.more,
+            "publications": [p.shown() for p in fitting],
+            "more": page.more or len(fitting) < len(page.publications),
         }
+
+    def _fitting(self, publications: Sequence[Publication]) -> Sequence[Publication]:
+        """As many as fit into one answer."""
+        size = 0
+        for count, publication in enumerate(publications):
+            size += publication.size
+            if size > self._bounds.answer_bytes and count:
+                return publications[:count]
+        return publications
 
     def _presence(self, session: Session, asked: verbs.Room, reply: Reply) -> Answer:
         room = self._room(session, "presence", asked.room)

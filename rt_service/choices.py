@@ -93,6 +93,7 @@ def engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
         history.repeat_ids,
         int(history.repeat_s * 1000),
         history.rooms,
+        history.keys_bytes,
     )
     by_namespace = dict.fromkeys(settings.server.namespaces, bounds)
     for namespace, other in history.namespaces.items():
@@ -118,6 +119,7 @@ def hub_bounds(settings: Settings) -> HubBounds:
         limits.sessions_per_identity,
         limits.waiting_bytes,
         settings.history.publications,
+        limits.recovery_bytes,
         limits.presence_members,
         limits.presence_grace_s,
     )
@@ -126,6 +128,6 @@ def hub_bounds(settings: Settings) -> HubBounds:
 def api_bounds(settings: Settings) -> ApiBounds:
     limits = settings.limits
     return ApiBounds(
-        limits.message_bytes, limits.publishes_per_s, limits.publish_burst, limits.call_timeout_max_s,
-        limits.joins_per_s, limits.join_burst, limits.new_rooms_per_s, limits.new_room_burst,
+        limits.message_bytes, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst,
+        limits.call_timeout_max_s, limits.joins_per_s, limits.join_burst, limits.new_rooms_per_s, limits.new_room_burst,
     )  # fmt: skip

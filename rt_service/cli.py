@@ -13,7 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rt_service import account_commands, data, log, mosquitto_config, remote, replay, runtime, settings, tokens
+from rt_service import (
+    account_commands,
+    data,
+    log,
+    mosquitto_config,
+    remote,
+    replay,
+    runtime,
+    settings,
+    simulate,
+    tokens,
+)
 from rt_service.core.errors import BadRequest, RtError
 from rt_service.mqtt.explain import explained
 from rt_service.mqtt.routes import RoutesError, load
@@ -152,7 +163,7 @@ def _start_simulator(devices: int, mqtt_url: str, certificate: str) -> subproces
         return None
     if not mqtt_url:
         raise SettingsError("simulate.devices: there is no MQTT broker; set mqtt.enabled or bridge.url")
-    options = ["--url", mqtt_url, "--devices", str(devices), "--quiet", "--child", "--certificate", certificate]
+    options = ["--url", mqtt_url, "--devices", str(devices), "--certificate", certificate]
     # Our end of its standard input closes with us, however we end; then it ends too.
     return subprocess.Popen([sys.executable, "-m", "rt_device.simulator", *options], stdin=subprocess.PIPE)
 
@@ -240,17 +251,7 @@ def explain(
         raise SettingsError(error.message) from None
 
 
-@app.command()
-def simulate(
-    url: Annotated[str, typer.Option(help="the MQTT broker")] = "mqtt://127.0.0.1:1883",
-    devices: Annotated[int, typer.Option(min=1, help="how many")] = 3,
-) -> None:
-    """Run simulated devices against a broker: telemetry, will, answers to calls."""
-    from rt_device.simulator import run
-
-    raise typer.Exit(run(url, devices, quiet=False))
-
-
+app.command("simulate")(simulate.simulate)
 app.command("token")(tokens.token)
 app.command("mosquitto-config")(mosquitto_config.mosquitto_config)
 app.command("tail")(remote.tail)

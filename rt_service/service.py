@@ -8,6 +8,7 @@ import secrets
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
@@ -52,9 +53,11 @@ from rt_service.gateways.ws.upgrade import PlainWebSockets
 from rt_service.metrics import Metrics
 from rt_service.mqtt.dead_letters import DeadLetters
 from rt_service.mqtt.relay import Relay
-from rt_service.registrar import Registrar
 from rt_service.settings import Settings, SettingsError
 from rt_service.tuning import GarbageCollector, open_files
+
+if TYPE_CHECKING:
+    from rt_service.registrar import Registrar
 
 SWEEP_S = 10.0
 PRESENCE_SWEEP_S = 0.5
@@ -92,11 +95,7 @@ class Service:
             metrics, self.engine, settings.routes.dead_letters, settings.routes.dead_letter_bytes
         )
         self.relay = Relay(self.routes, self.api, self.devices, self.calls, self.dead_letters, clock)
-        self.registrar = (
-            Registrar(settings, self.engine, clock, metrics, self.admission, choices.token_keys(settings, clock))
-            if settings.accounts.enabled
-            else None
-        )
+        self.registrar = self._registrar(clock, metrics) if settings.accounts.enabled else None
         self.bridge = self._bridge(clock) if settings.bridge.url else None
         self.mqtt = self._mqtt_gateway(clock) if settings.mqtt.enabled and not self.bridge else None
         self.grpc = GrpcChild(settings, metrics) if settings.grpc.enabled else None
@@ -142,6 +141,12 @@ class Service:
         self._presence_sweeper: runtime.Timer | None = None
 
     # -- building
+
+    def _registrar(self, clock: Clock, metrics: Metrics) -> Registrar:
+        from rt_service.registrar import Registrar  # with SQLAlchemy, which takes a third of a second to import
+
+        keys = choices.token_keys(self.settings, clock)
+        return Registrar(self.settings, self.engine, clock, metrics, self.admission, keys)
 
     def _mqtt_gateway(self, clock: Clock) -> MqttGateway:
         mqtt = self.settings.mqtt

@@ -139,6 +139,9 @@ class History(Section):
     publications: Positive = Field(1000, description="kept publications per room; past it the oldest leave")
     age_s: Seconds = Field(86_400.0, description="seconds a publication is kept")
     keys: Positive = Field(1000, description="latest values per room; past it the least recently set leaves")
+    keys_bytes: Positive = Field(
+        8_388_608, description="bytes of a room's latest values; past it the least recently set leave"
+    )
     repeat_ids: Positive = Field(10_000, description="publication ids per room that are recognised when repeated")
     repeat_s: Seconds = Field(300.0, description="seconds for which a repeated id is recognised")
     namespaces: dict[str, NamespaceHistory] = Field(
@@ -164,6 +167,9 @@ class Limits(Section):
     rooms_per_session: Positive = Field(100, description="rooms one session may be in")
     sessions_per_identity: Positive = Field(50, description="open sessions of one identity")
     waiting_bytes: Positive = Field(1_048_576, description="bytes that may wait for one slow session")
+    recovery_bytes: Positive = Field(
+        8_388_608, description="bytes of publications that a join recovers; who missed more is told `recovered` false"
+    )
     attachments: Positive = Field(64, description="binary parts of one Socket.IO message")
     join_first_s: Seconds = Field(10.0, description="seconds a connection has to join a first namespace")
     presence_members: Positive = Field(

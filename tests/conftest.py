@@ -6,6 +6,14 @@ import pytest
 
 from tests.support.service import Service
 
+ALONE = ("chaos/", "hostile/", "e2e/test_benchmarks", "integration/test_slow_readers", "integration/test_tls_attacks")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(part in item.nodeid for part in ALONE):
+            item.add_marker("alone")
+
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:

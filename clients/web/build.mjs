@@ -1,14 +1,18 @@
 // Bundles the pages into rt_service/web: a script and a style sheet for each, with nothing fetched from elsewhere; and the
-// helper for rooms as a module of its own, for others to use: .mjs, which is a module wherever it is copied to.
+// helper for rooms and rt-client as modules of their own, for others to use: .mjs, which is a module wherever it is copied to.
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { build } from "esbuild";
+import { bundles } from "./client/bundles.mjs";
+import { writePage } from "./pages.mjs";
 
 const target = "../../rt_service/web";
+const demos = ["chat", "game", "greenhouse"];
+const entries = [...demos.map((name) => `src/${name}.ts`), ...["start", ...demos].map((name) => `src/${name}.css`)];
 
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 await build({
-  entryPoints: ["src/live.ts", "src/live.css", "src/docs.ts", "src/docs.css", "src/console.ts", "src/console.css"],
+  entryPoints: [...entries, "src/docs.ts", "src/docs.css", "src/console.ts", "src/console.css"],
   outdir: target,
   bundle: true,
   minify: true,
@@ -23,5 +27,7 @@ await build({
   target: "es2022",
   format: "esm",
 });
-for (const file of ["index.html", "docs.html", "console.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);
+await bundles(target);
+for (const name of ["index", ...demos]) writePage(`${name}.html`, target);
+for (const file of ["docs.html", "console.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);
 cpSync("node_modules/swagger-ui-dist/LICENSE", `${target}/swagger-ui.LICENSE.txt`);

@@ -28,6 +28,7 @@ class HubBounds:
     sessions_per_identity: int = 50
     waiting_bytes: int = 1 << 20  # held for one session while it joins
     history: int = 1000  # the most a recovery reads
+    recovery_bytes: int = 8 << 20  # of what one is told; who missed more is not recovered
     presence_members: int = 200  # in fuller rooms presence is asked for, not pushed
     presence_grace_s: float = 0.0  # for which a member whose connection broke counts as there
 
@@ -107,7 +108,7 @@ class Hub:
         if current is not membership or membership.overflowed:  # it left, closed or overflowed while we read
             self._undo(session, room, membership, fresh)
             raise Unavailable("more was published during the join than may wait; join again", retry_after_ms=100)
-        recovered = recover(page, since, membership.start)
+        recovered = recover(page, since, membership.start, self._bounds.recovery_bytes)
         held = membership.held or []
         if membership.start is None:
             membership.start = page.offset
@@ -267,11 +268,12 @@ class Hub:
 
     def find_rooms(self, namespaces: Iterable[str], filter: str, limit: int) -> tuple[list[RoomState], int]:
         """Rooms with `filter` in `namespace:room`: at most `limit`, those with most members first; how many fit."""
+        text = filter.lower()
         found = [
             (-self.presence.count(namespace, room), namespace, room)
             for namespace in namespaces
             for room in self.room_names(namespace, "")
-            if filter in f"{namespace}:{room}"
+            if text in f"{namespace}:{room}".lower()
         ]
         return [self._state_of(*one) for one in heapq.nsmallest(limit, found)], len(found)
 

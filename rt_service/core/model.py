@@ -123,6 +123,11 @@ class Publication:
         return self.encoded.binary
 
     @property
+    def size(self) -> int:
+        """Bytes of its data as JSON."""
+        return len(self.encoded.json)
+
+    @property
     def json(self) -> bytes:
         """The publication as one JSON object; binary inside `data` as `{"$base64": "…"}`."""
         if self._json is None:

@@ -18,8 +18,8 @@ class Recovered(NamedTuple):
     publications: list[Publication]
 
 
-def recover(page: Page, since: Position | None, pushed_after: int | None) -> Recovered:
-    """What a session missed after `since`, if all of it is still there.
+def recover(page: Page, since: Position | None, pushed_after: int | None, most_bytes: int) -> Recovered:
+    """What a session missed after `since`, if all of it is still there and no more than `most_bytes`.
 
     `pushed_after` is set for a session that is a member already: what came after that offset was, or is going to be,
     pushed to it.
@@ -27,7 +27,10 @@ def recover(page: Page, since: Position | None, pushed_after: int | None) -> Rec
     if since is None or not covers(page, since):
         return Recovered(False, [])
     end = page.offset if pushed_after is None else pushed_after
-    return Recovered(True, [p for p in page.publications if p.offset is not None and p.offset <= end])
+    missed = [p for p in page.publications if p.offset is not None and p.offset <= end]
+    if sum(p.size for p in missed) > most_bytes:
+        return Recovered(False, [])
+    return Recovered(True, missed)
 
 
 def covers(page: Page, since: Position) -> bool:

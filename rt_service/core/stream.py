@@ -22,6 +22,7 @@ class StreamBounds:
     repeat_ids: int = 10_000
     repeat_ms: int = 5 * 60 * 1000
     rooms: int = 100_000
+    keys_bytes: int = 8 << 20
 
 
 class Seen(NamedTuple):
@@ -38,10 +39,11 @@ class Stream:
     def __init__(self, epoch: str, bounds: StreamBounds) -> None:
         self.epoch = epoch
         self.offset = 0
-        self.evicted: str | None = None  # the key that the last `append` made room for
+        self.evicted: list[str] = []  # the keys that the last `append` made room for
         self._bounds = bounds
         self._history: deque[Publication] = deque()
         self._latest: dict[str, Publication] = {}
+        self._latest_bytes = 0
         self._seen: dict[tuple[Identity, str], Seen] = {}
 
     @property
@@ -68,7 +70,7 @@ class Stream:
     def append(self, publication: Publication) -> Receipt:
         """Give `publication` its position and keep it as its class says."""
         publication.epoch = self.epoch
-        self.evicted = None
+        self.evicted = []
         if publication.class_ is PublicationClass.KEPT:
             self.offset += 1
             publication.offset = self.offset
@@ -89,6 +91,7 @@ class Stream:
         for publication in latest:
             assert publication.key is not None
             self._latest[publication.key] = publication
+            self._latest_bytes += publication.size
 
     def recall(self, sender: Identity, token: str, seen: Seen) -> None:
         """Remember what an earlier process remembered; the oldest first."""
@@ -127,11 +130,19 @@ class Stream:
             self._forget_ids(now_ms)
 
     def _keep_latest(self, key: str, publication: Publication) -> None:
-        self._latest.pop(key, None)  # the newest stands last, so that the first is the one to evict
+        self._drop_latest(key)  # the newest stands last, so that the first is the one to evict
         self._latest[key] = publication
-        if len(self._latest) > self._bounds.keys:
-            self.evicted = next(iter(self._latest))
-            del self._latest[self.evicted]
+        self._latest_bytes += publication.size
+        bounds = self._bounds
+        while len(self._latest) > bounds.keys or (self._latest_bytes > bounds.keys_bytes and len(self._latest) > 1):
+            oldest = next(iter(self._latest))
+            self.evicted.append(oldest)
+            self._drop_latest(oldest)
+
+    def _drop_latest(self, key: str) -> None:
+        dropped = self._latest.pop(key, None)
+        if dropped is not None:
+            self._latest_bytes -= dropped.size
 
     def _forget_ids(self, now_ms: int) -> None:
         oldest, seen = now_ms - self._bounds.repeat_ms, self._seen

@@ -57,16 +57,18 @@ class Devices:
 
     def known(self, filter: str = "", limit: int | None = None) -> list[dict[str, Any]]:
         """Devices with `filter` in their id, at most `limit`, those that came or went last first."""
+        text = filter.lower()
         found = (
             {"id": id, "online": state.online, "since": state.since, "seen": self._seen.get(id)}
             for id, state in reversed(self._states.items())
-            if filter in id
+            if text in id.lower()
         )
         return list(islice(found, limit))
 
     def count(self, filter: str = "") -> int:
         """How many are known with `filter` in their id."""
-        return sum(filter in id for id in self._states) if filter else len(self._states)
+        text = filter.lower()
+        return sum(text in id.lower() for id in self._states) if text else len(self._states)
 
     def status(self, device: str, online: bool) -> None:
         """A device said, or its will said for it, whether it is there.

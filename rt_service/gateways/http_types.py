@@ -32,7 +32,9 @@ Limit = Annotated[int, Meta(description="how many at most", ge=1, le=1000)]
 Reverse = Annotated[bool, Meta(description="backward, from before `since` or else from the newest")]
 Wait = Annotated[float, Meta(description="seconds to wait for something after `since`", ge=0, le=60)]
 Prefix = Annotated[str, Meta(description="what the names begin with", max_length=128)]
-Filter = Annotated[str, Meta(description="what stands in those that are shown", max_length=256)]
+Filter = Annotated[
+    str, Meta(description="what stands in those that are shown, in large or small letters", max_length=256)
+]
 Version = Annotated[int, Meta(description="refused as a conflict if the twin is at another one")]
 KnownTags = Annotated[str, Meta(description="ETags that the client has; 304 if one is still right")]
 WantedTags = Annotated[str, Meta(description="the ETag of the twin that is patched; 412 if it is another one")]

@@ -21,7 +21,7 @@ from tests.support.clock import ManualClock
 from tests.support.engines import InterleavingEngine
 
 ALICE, BOB = Identity("user", "alice"), Identity("user", "bob")
-BOUNDS = StreamBounds(publications=5, age_ms=60_000, keys=3, repeat_ids=4, repeat_ms=30_000)
+BOUNDS = StreamBounds(publications=5, age_ms=60_000, keys=3, repeat_ids=4, repeat_ms=30_000, keys_bytes=1000)
 
 ENGINES: dict[str, Callable[[ManualClock, Path], Engine]] = {
     "memory": lambda clock, folder: MemoryEngine(clock, BOUNDS),
@@ -169,6 +169,14 @@ def test_only_the_newest_of_a_key_is_latest(bench: Bench) -> None:
 def test_a_kept_publication_with_a_key_is_both(bench: Bench) -> None:
     bench.say(1, key="a")
     assert bench.kept() == [1] and [p.data for p in bench.engine.latest("/chat", "lobby")] == [1]
+
+
+def test_past_the_bound_of_their_bytes_the_least_recently_set_values_leave(bench: Bench) -> None:
+    for key, size in (("a", 400), ("b", 400), ("a", 300), ("c", 400)):
+        bench.say(key * size, class_=PublicationClass.LATEST, key=key)
+    assert sorted(p.key for p in bench.engine.latest("/chat", "lobby")) == ["a", "c"]
+    bench.say("d" * 2000, class_=PublicationClass.LATEST, key="d")
+    assert [p.key for p in bench.engine.latest("/chat", "lobby")] == ["d"]
 
 
 def test_past_the_bound_of_keys_the_least_recently_set_leaves(bench: Bench) -> None:

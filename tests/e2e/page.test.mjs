@@ -1,4 +1,4 @@
-// The live page in headless Chromium: what somebody sees who opens it.
+// The greenhouse page in headless Chromium: what somebody sees who opens it.
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { after, before, test } from "node:test";
@@ -31,7 +31,7 @@ async function open(width = 1280, height = 860) {
   page.on("pageerror", (error) => complaints.push(String(error)));
   // While the service restarts Chromium reports every connection that is refused; that is no fault of the page.
   page.on("console", (message) => message.type() === "error" && !/ERR_CONNECTION_REFUSED/.test(message.text()) && complaints.push(message.text()));
-  await page.goto(service.http);
+  await page.goto(`${service.http}/web/greenhouse.html`);
   await page.waitForSelector("#values dd");
   return page;
 }
@@ -71,6 +71,18 @@ test("a call from the page is answered by the device, and bad data is explained"
   await page.click("#call button");
   await eventually(async () => /no method fly/.test(await text(page, "#answer")));
   await page.close();
+});
+
+test("a setpoint of the page is what the device's twin says, and the device takes it over", async () => {
+  const [page, other] = [await open(), await open()];
+  await page.fill("#setpoint", "27.5");
+  await eventually(async () => /taken it over/.test(await text(page, "#setpoint-note")));
+  await eventually(async () => (await text(other, "#setpoint-value")) === "27.5 °C");
+  await page.fill("#setpoint", "22"); // and by whoever looks later
+  await eventually(async () => (await text(page, "#setpoint-value")) === "22 °C" && /taken it over/.test(await text(page, "#setpoint-note")));
+  const later = await open();
+  await eventually(async () => (await text(later, "#setpoint-value")) === "22 °C");
+  for (const one of [page, other, later]) await one.close();
 });
 
 test("two browsers and a device are in one room", async () => {
@@ -113,7 +125,7 @@ test("it fits a desktop and a phone", async () => {
     const page = await open(width, height);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(overflow, 0, `${name} scrolls sideways`);
-    await page.screenshot({ path: `${ARTEFACTS}live-${name}.png`, fullPage: true });
+    await page.screenshot({ path: `${ARTEFACTS}greenhouse-${name}.png`, fullPage: true });
     await page.close();
   }
 });

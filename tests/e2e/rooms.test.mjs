@@ -170,7 +170,7 @@ test("a refused publish rejects, and those behind it go on", async () => {
   const bad = alice.room.publish("no/way", 1);
   const large = alice.room.publish("say", "x".repeat(70_000));
   const good = alice.room.publish("say", 2);
-  await assert.rejects(bad, { name: "RoomError", code: "invalid_event", message: /event/ });
+  await assert.rejects(bad, { name: "RtError", code: "invalid_event", message: /event/ });
   await assert.rejects(large, { code: "too_large" });
   assert.equal((await good).offset, 1);
   const circle = {};

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from tests.support.mqtt_client import MqttClient
 from tests.support.script import Script
 from tests.support.service import ROOT, Service
 from tests.support.socketio_client import SocketIoClient
-from tests.support.tools import E2E, need_node_packages
+from tests.support.tools import E2E, need_node_packages, need_web_packages
 from tests.support.waiting import eventually
 
 
@@ -51,7 +53,9 @@ def test_the_readmes_device_is_online_publishes_and_answers(service: Service, tm
             eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online"])
             assert page.ok("call", to="device:esp-1", method="set", data={"c": 24})["data"] == {"c": 24}
             error = page.ask("call", {"to": "device:esp-1", "method": "set", "data": {}})["error"]
-            assert error["code"] == "internal" and "KeyError" in error["message"]
+            assert error["code"] == "internal" and error["message"].endswith(
+                "set failed on the device; its log says why"
+            )
             assert page.refused("call", to="device:esp-1", method="fly") == "not_found"
             assert script.process.stdin is not None
             script.process.stdin.write(b"\n")
@@ -127,6 +131,35 @@ def test_the_helpers_client_recovers_what_it_missed(tmp_path: Path) -> None:
             eventually(lambda: "say missed" in script.output)
             assert "alice say { text: 'hi' }" in script.output
             assert "too much" not in script.output
+
+
+def test_rt_clients_example_is_heard_answers_and_comes_back(tmp_path: Path) -> None:
+    node = need_node_packages()
+    need_web_packages()
+    bundles = (ROOT / "clients" / "web" / "client" / "bundles.mjs").as_uri()
+    folder = E2E / f".example-{tmp_path.name}"
+    code = f'(await import("{bundles}")).bundles("{folder}", ["socket.io-client"])'
+    subprocess.run([node, "--input-type=module", "-e", code], check=True)
+    module = f'"./{folder.name}/rt-client.mjs"'
+    try:
+        with Service() as service:
+            source = example("docs/protocol.md", "js", "onCall").replace('"rt-client"', module)
+            with javascript(source, service, tmp_path) as script:
+                eventually(lambda: "alice says { text: 'hi' }" in script.output and "offset: 1\n}\n3" in script.output)
+                with SocketIoClient(service.http, "/chat") as page:
+                    assert page.ok("call", to="user:alice", method="add", data={"a": 3, "b": 4})["data"] == 7
+                    assert page.refused("call", to="user:alice", method="add", data={"a": -1}) == "forbidden"
+                service.kill()
+                service.restart()
+                with SocketIoClient(service.http, "/chat", "bob") as page:
+                    page.ok("join", room="lobby")
+                    page.ok("publish", room="lobby", event="say", data="after")
+                    eventually(lambda: "bob says after" in script.output)
+                states = re.findall(r"^(connecting|connected|reconnecting|closed)\b", script.output, re.MULTILINE)
+                assert states[:3] == ["connecting", "connected", "reconnecting"] and states[-1] == "connected"
+                assert "too much" not in script.output
+    finally:
+        shutil.rmtree(folder)
 
 
 def publish(service: Service, text: str) -> None:

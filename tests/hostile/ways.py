@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from rt_service.mqtt import codec
-from rt_service.mqtt.packets import Connect
+from rt_service.mqtt.packets import Connect, Packet
 from tests.support.raw_mqtt import RawMqtt
 from tests.support.raw_ws import BINARY, Http, RawWebSocket, masked
 from tests.support.service import Service
@@ -66,14 +66,15 @@ def polling(service: Service, namespace: str = "/chat") -> tuple[Http, str]:
     return client, path
 
 
-def device(service: Service, client_id: str, version: int = 5, **options: Any) -> RawMqtt:
-    mqtt = RawMqtt(service.mqtt, version)
+def device(service: Service, client_id: str, version: int = 5, buffer: int | None = None, **options: Any) -> RawMqtt:
+    mqtt = RawMqtt(service.mqtt, version, buffer=buffer)
     assert mqtt.connect(client_id, **options).reason == 0
     return mqtt
 
 
-def device_on_websocket(service: Service, client_id: str, buffer: int | None = None, **options: Any) -> RawWebSocket:
+def device_on_websocket(service: Service, client_id: str, *packets: Packet, buffer: int | None = None) -> RawWebSocket:
+    """Connected, with `packets` on the way."""
     ws = RawWebSocket(service.http, "/mqtt", MQTT, buffer=buffer)
-    ws.send(masked(BINARY, codec.encode(Connect(client_id, **options), 5)))
+    ws.send(masked(BINARY, b"".join(codec.encode(packet, 5) for packet in (Connect(client_id), *packets))))
     assert ws.frame() is not None
     return ws

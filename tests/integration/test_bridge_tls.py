@@ -24,7 +24,7 @@ def settings(**values: object) -> list[str]:
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     tmp_path.chmod(0o755)
-    for folder in list(tmp_path.parents)[:2]:  # Mosquitto may have dropped its rights
+    for folder in list(tmp_path.parents)[:-2]:  # Mosquitto may have dropped its rights
         folder.chmod(0o755)
     return Authority(tmp_path)
 

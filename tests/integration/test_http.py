@@ -31,11 +31,16 @@ def request(
 def test_the_page_and_what_it_needs_are_served(service: Service) -> None:
     status, headers, body = request(service, "GET", "/")
     assert status == 200 and b"<title>rt-service" in body and "default-src 'self'" in headers["content-security-policy"]
-    for path in ("/web/live.js", "/web/live.css", "/web/icon.svg"):
+    for page in ("chat", "game", "greenhouse"):
+        status, headers, body = request(service, "GET", f"/web/{page}.html")
+        assert status == 200 and b'from "rt-client"' in body and b"<!-- " not in body
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert [request(service, "GET", f"/web/{page}.{kind}")[0] for kind in ("js", "css")] == [200, 200]
+    for path in ("/web/start.css", "/web/icon.svg", "/web/rooms.mjs", "/web/rt-client.js", "/web/rt-client.mjs"):
         assert request(service, "GET", path)[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/web/live.js", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/console", "/web/chat.js", "/openapi.json"])
 def test_a_browser_that_has_it_already_is_not_sent_it_again(service: Service, path: str) -> None:
     _, headers, body = request(service, "GET", path)
     assert headers["cache-control"] == "no-cache" and body
@@ -49,7 +54,7 @@ def test_the_api_is_described_for_the_namespaces_that_there_are(service: Service
 
 
 def test_a_part_of_a_file_that_is_not_there_is_refused_in_the_contracts_shape(service: Service) -> None:
-    status, headers, body = request(service, "GET", "/web/live.js", {"Range": "bytes=99999999-"})
+    status, headers, body = request(service, "GET", "/web/chat.js", {"Range": "bytes=99999999-"})
     assert (status, json.loads(body)["error"]["code"]) == (416, "bad_request")
     assert headers["content-range"].startswith("bytes */")
 

@@ -40,7 +40,7 @@ def service() -> Iterator[Service]:
         yield running
 
 
-@pytest.mark.parametrize("token", BAD)
+@pytest.mark.parametrize("token", BAD, ids=range(len(BAD)))
 def test_over_no_way_in_is_somebody_let_in_without_a_good_token(service: Service, token: str) -> None:
     codes = {"unauthorized", "token_expired"}
     for transport in ("websocket", "polling"):

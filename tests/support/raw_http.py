@@ -39,8 +39,14 @@ class Unclosed(io.BufferedReader):
 class RawHttp:
     """One connection. `source` is the address that it comes from; on Linux all of 127.0.0.0/8 are ours."""
 
-    def __init__(self, service: Service, source: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection(("127.0.0.1", service.port), timeout=10, source_address=(source, 0))
+    def __init__(self, service: Service, source: str = "127.0.0.1", buffer: int | None = None) -> None:
+        """`source` is the address to come from; `buffer`: bytes that the system keeps while nothing is read."""
+        self.socket = socket.socket()
+        self.socket.bind((source, 0))
+        if buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.socket.settimeout(10)
+        self.socket.connect(("127.0.0.1", service.port))
         self._file: Any = Unclosed(socket.SocketIO(self.socket, "r"))
 
     def __enter__(self) -> RawHttp:

@@ -25,10 +25,17 @@ P = TypeVar("P")
 
 
 class RawMqtt:
-    def __init__(self, url: str, version: int = 5, source: str = "127.0.0.1") -> None:
+    def __init__(self, url: str, version: int = 5, source: str = "127.0.0.1", buffer: int | None = None) -> None:
+        """`source` is the address to come from; `buffer`: bytes that the system keeps while nothing is read."""
         parts = urlsplit(url)
         self.version = version
-        self._socket = socket.create_connection((parts.hostname, parts.port), timeout=10, source_address=(source, 0))
+        self._socket = socket.socket()
+        if source:
+            self._socket.bind((source, 0))
+        if buffer is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self._socket.settimeout(10)
+        self._socket.connect((parts.hostname, parts.port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._framer = wire.Framer(1 << 28)
         self._packets: list[Packet] = []

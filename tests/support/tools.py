@@ -21,6 +21,7 @@ HELP = {
     "chromium": "apt install chromium",
     "mcs": "apt install mono-mcs mono-devel",
     "mono": "apt install mono-devel",
+    "g++": "apt install g++",
 }
 
 
@@ -52,6 +53,12 @@ def need_node_packages() -> str:
     if not (E2E / "node_modules").is_dir():
         _missing("the packages of tests/e2e are not installed: npm --prefix tests/e2e ci --ignore-scripts")
     return node
+
+
+def need_web_packages() -> None:
+    """Go on if what builds the pages and checks their types is there; else the test ends here."""
+    if not (E2E.parent.parent / "clients" / "web" / "node_modules" / "typescript").is_dir():
+        _missing("the packages of clients/web are not installed: npm --prefix clients/web ci --ignore-scripts")
 
 
 def need_module(name: str, install: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rt_service.api import ApiBounds
 from rt_service.core.hub import HubBounds
 from rt_service.core.stream import StreamBounds
 from rt_service.engines.memory import MemoryEngine
@@ -139,3 +140,32 @@ def test_an_engine_that_cannot_read_leaves_the_joiner_outside() -> None:
     assert client.refused("join", room="lobby") == "unavailable"
     race.speak()
     assert client.publications == [] and client.session.rooms == set()
+
+
+def test_who_missed_more_than_may_be_told_at_once_begins_from_now() -> None:
+    race = Race(hub_bounds=HubBounds(recovery_bytes=300))
+    for _ in range(2):
+        race.speaker.ok("publish", room="lobby", event="say", data="x" * 100)
+    assert told(race.core.client().ok("join", room="lobby", since=race.since(3)), race.core.client()) == ["x" * 100] * 2
+    race.speaker.ok("publish", room="lobby", event="say", data="x" * 100)
+    client = race.core.client()
+    answer = client.ok("join", room="lobby", since=race.since(3))
+    assert (answer["recovered"], answer["publications"], answer["offset"]) == (False, [], 6)
+    race.speak()
+    assert client.data() == [4]
+
+
+def test_a_history_that_does_not_fit_into_one_answer_is_read_in_several() -> None:
+    race = Race(api_bounds=ApiBounds(answer_bytes=250))
+    for _ in range(4):
+        race.speaker.ok("publish", room="lobby", event="say", data="x" * 100)
+    client, since, seen = race.core.client(), race.since(0), []
+    while True:
+        page = client.ok("history", room="lobby", since=since)
+        seen.append([p["offset"] for p in page["publications"]])
+        if not page["more"]:
+            break
+        since = race.since(seen[-1][-1])
+    assert seen == [[1, 2, 3, 4, 5], [6, 7]]
+    newest = client.ok("history", room="lobby", reverse=True)
+    assert ([p["offset"] for p in newest["publications"]], newest["more"]) == ([7, 6], True)

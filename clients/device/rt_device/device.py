@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
+import logging
 import ssl
-import threading
-from collections import deque
-from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from paho.mqtt import client as paho
 
-Handler = Callable[[Any], Any]
-CONNECT_S = 5.0
-PORTS = {"mqtt": 1883, "mqtts": 8883}
+from rt_device.calls import Calls, Handler, encoded
+from rt_device.link import Link, Token, address
+from rt_device.outbox import Message, Outbox
+
+log = logging.getLogger("rt_device")
+GOODBYE_S = 2.0
 
 
 class Device:
@@ -25,25 +24,110 @@ class Device:
     >>> device.on_call("set", lambda data: {"was": 20})
     >>> device.connect("mqtt://127.0.0.1:1883")     # doctest: +SKIP
     >>> device.telemetry({"c": 21.5})               # doctest: +SKIP
+
+    What it publishes is sent with QoS 1, in order. While there is no connection up to `queued` messages wait; past that
+    the oldest leave (`dropped`). Handlers run in the connection's thread: one that takes long delays what comes after.
     """
 
-    def __init__(self, id: str, keepalive_s: int = 10) -> None:
+    def __init__(self, id: str, keepalive_s: int = 10, queued: int = 1000) -> None:
         self.id = id
-        self._keepalive_s = keepalive_s
-        self._calls: dict[str, Handler] = {}
+        self._calls = Calls()
         self._topics: dict[str, Handler] = {}
-        self._sent: deque[paho.MQTTMessageInfo] = deque(maxlen=100)  # the last ones, to wait for at the end
-        self._answered = threading.Event()
-        self._refusal: str | None = None
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=id, protocol=paho.MQTTv5)
-        self._client.will_set(self._topic("status"), "offline", qos=1, retain=True)
-        self._client.on_socket_open = self._on_socket_open
-        self._client.on_connect = self._on_connect
-        self._client.on_message = self._on_message
+        self._link = Link(id, keepalive_s, self._on_up, self._on_down)
+        self._mqtt = self._link.mqtt
+        self._outbox = Outbox(self._send, queued)
+        self.refused = 0
+        self._mqtt.will_set(self._topic("status"), "offline", qos=1, retain=True)
+        self._mqtt.on_message = self._on_message
+        self._mqtt.on_publish = self._on_publish
+
+    # -- the connection
+
+    def connect(
+        self,
+        url: str = "mqtt://127.0.0.1:1883",
+        *,
+        secret: str | None = None,
+        token: Token | None = None,
+        tls: ssl.SSLContext | None = None,
+        wait: bool = True,
+    ) -> None:
+        """Connect and stay connected, in a thread of its own.
+
+        `secret` is what `device add` printed, `token` a JSON Web Token, or a function that is asked for one before each
+        connect. mqtts:// is TLS, with `tls`, such as
+        `ssl.create_default_context(cafile="ca.pem")`, or whom the system trusts.
+
+        Raises:
+            ValueError: `url` is neither mqtt://host:port nor mqtts://host:port.
+            OSError: with `wait`, if the broker cannot be reached now, or refuses.
+        """
+        where = address(url)
+        password = token if token is not None else secret if secret is not None else where.password
+        self._link.open(where, password, tls, wait)
+
+    @property
+    def connected(self) -> bool:
+        return self._mqtt.is_connected()
+
+    @property
+    def waiting(self) -> int:
+        """How many messages are not acknowledged yet."""
+        return len(self._outbox)
+
+    @property
+    def dropped(self) -> int:
+        """How many left because too many waited."""
+        return self._outbox.dropped
+
+    def drop(self) -> None:
+        """Break the connection as a bad network does: its will is sent, and it comes back by itself."""
+        self._link.drop()
+
+    def disconnect(self) -> None:
+        """Say goodbye, once everything is sent: after a clean disconnect the broker sends no will.
+
+        Without a connection there is nobody to say it to: what still waits is forgotten.
+        """
+        if self.connected:
+            self._outbox.wait_until_empty(GOODBYE_S)
+            status = self._mqtt.publish(self._topic("status"), "offline", qos=1, retain=True)
+            with contextlib.suppress(RuntimeError, ValueError):  # it has just broken: nothing to wait for
+                status.wait_for_publish(GOODBYE_S)
+        self._link.close()
+
+    # -- what it says
+
+    def telemetry(self, values: Any) -> None:
+        """Publish readings: kept in its room, and the newest for who joins later. Raises ValueError: no JSON."""
+        self.publish(self._topic("telemetry"), encoded(values))
+
+    def event(self, name: str, data: Any) -> None:
+        """Publish an event in the device's room. Raises ValueError: no JSON."""
+        self.publish(self._topic(f"events/{name}"), encoded(data))
+
+    def report(self, patch: dict[str, Any]) -> None:
+        """Say what it is: a merge patch of its twin's reported state; None removes. Raises ValueError: no JSON."""
+        self.publish(self._topic("twin/reported"), encoded(patch))
+
+    def say(self, namespace: str, room: str, event: str, data: Any) -> None:
+        """Publish an event in any room. Raises ValueError: no JSON."""
+        self.publish(f"rt/in/{namespace.strip('/')}/{room}/{event}", encoded(data))
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish bytes on a topic, for topics of your own."""
+        self._outbox.put(Message(topic, payload))
+
+    # -- what it hears
 
     def on_call(self, method: str, handler: Handler) -> None:
-        """Answer calls of `method` with what `handler(data)` returns; what it raises is the call's failure."""
-        self._calls[method] = handler
+        """Answer calls of `method` with what `handler(data)` returns. An RtError that it raises is the call's failure;
+        of anything else the log says what it was, and the caller that it failed."""
+        self._calls.on(method, handler)
+
+    def on_desired(self, handler: Handler) -> None:
+        """Call `handler(desired)` with all that its twin says it should be, at every connect and every change."""
+        self.listen(self._topic("twin/desired"), lambda twin: handler(twin["desired"]))
 
     def on_inbox(self, event: str, handler: Handler) -> None:
         """Call `handler(publication)` for an event that is sent to this device alone."""
@@ -52,85 +136,44 @@ class Device:
     def listen(self, topic: str, handler: Handler) -> None:
         """Call `handler(publication)` for what comes on a topic, such as `rt/out/chat/lobby/say`."""
         self._topics[topic] = handler
-        if self._client.is_connected():
-            self._client.subscribe(topic, 1)
+        if self.connected:
+            self._mqtt.subscribe(topic, 1)
 
-    def connect(
-        self, url: str = "mqtt://127.0.0.1:1883", *, tls: ssl.SSLContext | None = None, wait: bool = True
-    ) -> None:
-        """Connect and stay connected, in a thread of its own. mqtts:// without `tls` trusts whom the system trusts.
-
-        Raises:
-            ValueError: `url` is not mqtt://host:port or mqtts://host:port.
-            OSError: with `wait`, if the broker cannot be reached now, or refuses.
-        """
-        parts = urlsplit(url)
-        if parts.scheme not in PORTS or not parts.hostname:
-            raise ValueError(f"mqtt://host:1883 or mqtts://host:8883 is what works here, not {url}")
-        if parts.scheme == "mqtts":
-            self._client.tls_set_context(tls or ssl.create_default_context())
-        if parts.username:
-            self._client.username_pw_set(parts.username, parts.password)
-        start = self._client.connect if wait else self._client.connect_async
-        start(parts.hostname, parts.port or PORTS[parts.scheme], self._keepalive_s)
-        self._client.loop_start()
-        if wait and not self._answered.wait(CONNECT_S):
-            raise TimeoutError(f"{parts.hostname} does not answer")
-        if wait and self._refusal is not None:
-            self._client.loop_stop()
-            raise ConnectionRefusedError(f"{parts.hostname} refused: {self._refusal}")
-
-    def disconnect(self) -> None:
-        """Say goodbye, once everything is sent: after a clean disconnect the broker sends no will."""
-        if self._client.is_connected():
-            self._publish(self._topic("status"), "offline", retain=True)
-            for info in self._sent:
-                with contextlib.suppress(RuntimeError, ValueError):  # it could not be sent: nothing to wait for
-                    info.wait_for_publish(2)
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def telemetry(self, values: Any) -> None:
-        """Publish readings: kept in the device's room, and the newest for who joins later."""
-        self._publish(self._topic("telemetry"), json.dumps(values))
-
-    def event(self, name: str, data: Any) -> None:
-        """Publish an event in the device's room."""
-        self._publish(self._topic(f"events/{name}"), json.dumps(data))
-
-    def say(self, namespace: str, room: str, event: str, data: Any) -> None:
-        """Publish an event in any room."""
-        self._publish(f"rt/in/{namespace.strip('/')}/{room}/{event}", json.dumps(data))
-
-    def _publish(self, topic: str, payload: str, retain: bool = False) -> None:
-        self._sent.append(self._client.publish(topic, payload, qos=1, retain=retain))
+    # -- in the connection's thread
 
     def _topic(self, rest: str) -> str:
         return f"devices/{self.id}/{rest}"
 
-    def _on_connect(self, client: paho.Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        self._refusal = str(reason) if reason.is_failure else None
-        self._answered.set()
-        if reason.is_failure:
-            return
-        client.subscribe([(self._topic("calls/+/+"), 1), *((topic, 1) for topic in self._topics)])
-        self._publish(self._topic("status"), "online", retain=True)
+    def _on_up(self, in_flight: int) -> None:
+        self._mqtt.subscribe([(self._topic("calls/+/+"), 1), *((topic, 1) for topic in list(self._topics))])
+        self._mqtt.publish(self._topic("status"), "online", qos=1, retain=True)
+        self._outbox.opened(max(1, in_flight // 2))  # the rest is for answers to calls
 
-    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _on_down(self) -> None:
+        self._outbox.closed()
+
+    def _send(self, message: Message) -> int:
+        return self._mqtt.publish(message.topic, message.payload, qos=1).mid
+
+    def _on_publish(self, client: paho.Client, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            self.refused += 1
+            log.warning("%s: a message was refused: %s", self.id, reason)
+        self._outbox.acknowledged(mid)
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
-        for topic, listener in self._topics.items():
-            if paho.topic_matches_sub(topic, message.topic):
-                listener(json.loads(message.payload))
-                return
-        _, _, _, call_id, method = message.topic.split("/")
-        reply = self._topic(f"replies/{call_id}")
-        handler = self._calls.get(method)
-        if handler is None:
-            self._publish(f"{reply}/error", json.dumps({"code": "not_found", "message": f"no method {method}"}))
+        calls = self._topic("calls/")
+        if message.topic.startswith(calls):
+            call, method = message.topic.removeprefix(calls).split("/")
+            answered, said = self._calls.answer(method, bytes(message.payload))
+            self._mqtt.publish(self._topic(f"replies/{call}") + ("" if answered else "/error"), said, qos=1)
             return
+        for topic, handler in list(self._topics.items()):
+            if paho.topic_matches_sub(topic, message.topic):
+                self._hear(handler, message)
+
+    def _hear(self, handler: Handler, message: paho.MQTTMessage) -> None:
         try:
-            self._publish(reply, json.dumps(handler(json.loads(message.payload))))
-        except Exception as error:  # noqa: BLE001  the caller is told; the device lives on
-            self._publish(f"{reply}/error", json.dumps({"message": f"{type(error).__name__}: {error}"}))
+            handler(json.loads(message.payload))
+        except Exception:  # one bad message, or one bad handler, must not end the connection
+            log.exception("%s: what came on %s could not be handled", self.id, message.topic)

@@ -1,98 +1,88 @@
-"""Simulated greenhouse devices: telemetry, a setpoint that can be called, and a word in the chat now and then."""
+"""Runs simulated devices against a broker: `python run.py simulate`, `serve --simulate N`."""
 
 from __future__ import annotations
 
 import argparse
-import math
-import random
+import heapq
 import signal
 import ssl
 import sys
 import threading
 import time
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from rt_device.device import Device
+from rt_device.greenhouse import Greenhouse
+from rt_device.simulated import Simulated
 
-KINDS = ("greenhouse", "pump", "tank")
-PERIOD_S = 0.5
-
-
-class SimulatedDevice:
-    """A temperature that follows its setpoint, a humidity, and a light that can be switched."""
-
-    def __init__(self, number: int) -> None:
-        self.device = Device(f"{KINDS[number % len(KINDS)]}-{number // len(KINDS) + 1}")
-        self._random = random.Random(number)
-        self._phase = 2.0 * number
-        self._target = 20.0 + number
-        self._celsius = self._target - 3.0
-        self._light = False
-        self.sent = 0
-        self.device.on_call("set", self._set)
-        self.device.on_call("light", self._switch)
-        self.device.on_call("ping", lambda data: {"pong": data})
-        self.device.listen(f"rt/out/iot/device:{self.device.id}/say", self._hear)
-
-    def tick(self, now: float) -> None:
-        """Publish one reading; `now` in seconds."""
-        self._celsius += (self._target - self._celsius) * 0.05 + self._random.gauss(0, 0.08)
-        self.device.telemetry(
-            {
-                "c": round(self._celsius, 2),
-                "humidity": round(60 + 10 * math.sin(now / 20 + self._phase) + self._random.gauss(0, 0.4), 1),
-                "light": self._light,
-            }
-        )
-        self.sent += 1
-
-    def _set(self, data: Any) -> dict[str, float]:
-        was, self._target = self._target, float(data["c"])
-        return {"c": self._target, "was": was}
-
-    def _switch(self, data: Any) -> dict[str, bool]:
-        self._light = bool(data["on"]) if isinstance(data, dict) and "on" in data else not self._light
-        return {"on": self._light}
-
-    def _hear(self, publication: Any) -> None:
-        if publication["from"] != {"kind": "device", "id": self.device.id}:
-            heard = publication["data"].get("text", "")
-            self.device.event("said", {"text": f"I heard “{heard}”. It is {self._celsius:.1f} °C here."})
+LATE_S = 1.0  # readings that are later than that are not caught up with
+SHOWN_EVERY_S = 0.5
+LONGEST_WAIT_S = 0.2
 
 
-def run(url: str, devices: int, quiet: bool, child: bool = False, certificate: str = "") -> int:
-    """Run `devices` simulated devices until SIGTERM or SIGINT; the exit code.
+class Counts(NamedTuple):
+    """How it goes, for who looks on."""
 
-    As a `child` it also ends with its parent, which holds the other end of standard input. `certificate` is a file with
-    the one that the broker has to show, whatever names stand in it.
-    """
-    stopping = threading.Event()
-    if child:
-        threading.Thread(target=_wait_for_end_of_input, args=(stopping,), daemon=True).start()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    simulated = [SimulatedDevice(number) for number in range(devices)]
-    try:
-        for one in simulated:
-            one.device.connect(
-                url, tls=_pinned(certificate), wait=not child
-            )  # a service's broker may come later than its devices
-    except (OSError, ValueError) as error:
-        print(f"simulator: {url} cannot be reached: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
-        return 1
-    while not stopping.wait(PERIOD_S):
-        now = time.monotonic()
-        for one in simulated:
-            one.tick(now)
-        if not quiet:
-            total = sum(one.sent for one in simulated)
-            print(f"\r{devices} devices, {total} readings, {devices / PERIOD_S:.0f}/s ", end="", flush=True)
-    for one in simulated:
-        one.device.disconnect()
-    return 0
+    devices: int
+    connected: int
+    readings: int
+    waiting: int
+    dropped: int
+    seconds: float
 
 
-def _pinned(certificate: str) -> ssl.SSLContext | None:
+class Simulator:
+    """Each device's readings, when they are due."""
+
+    def __init__(self, simulated: Sequence[Simulated]) -> None:
+        self._simulated = simulated
+        self._readings = 0
+        self._started = 0.0
+        self.stopping = threading.Event()
+
+    @property
+    def counts(self) -> Counts:
+        devices = [one.device for one in self._simulated]
+        return Counts(
+            len(devices), sum(d.connected for d in devices), self._readings, sum(d.waiting for d in devices),
+            sum(d.dropped for d in devices), time.monotonic() - self._started,
+        )  # fmt: skip
+
+    def connect(self, url: str, *, certificate: str = "", wait: bool = True) -> None:
+        """Raises ValueError: no such address. OSError: with `wait`, the broker cannot be reached, or refuses."""
+        for one in self._simulated:
+            one.device.connect(url, tls=pinned(certificate), wait=wait)
+
+    def run(self, seconds: float | None, show: Callable[[Counts], None]) -> None:
+        """Until `stopping` is set, or for as many seconds."""
+        self._started = shown = time.monotonic()
+        end = self._started + (seconds if seconds is not None else float("inf"))
+        spread = 1 / max(1, len(self._simulated))  # they do not all speak at the same moment
+        due = [(self._started + i * spread / one.rate, i, 0) for i, one in enumerate(self._simulated)]
+        heapq.heapify(due)
+        while (now := time.monotonic()) < end:
+            if now >= shown:
+                show(self.counts)
+                shown = now + SHOWN_EVERY_S
+            if self.stopping.wait(max(0.0, min(due[0][0], end, now + LONGEST_WAIT_S) - now)):
+                break
+            while due[0][0] <= time.monotonic() < end:
+                self._tick(due)
+        show(self.counts)
+
+    def _tick(self, due: list[tuple[float, int, int]]) -> None:
+        at, index, number = due[0]
+        one = self._simulated[index]
+        self._readings += one.tick(number)
+        heapq.heapreplace(due, (max(at, time.monotonic() - LATE_S) + 1 / one.rate, index, number + 1))
+
+    def disconnect(self) -> None:
+        for one in self._simulated:
+            one.device.disconnect()
+
+
+def pinned(certificate: str) -> ssl.SSLContext | None:
+    """Trusts the certificate in this file and no other, whatever names stand in it; None without a file."""
     if not certificate:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -102,20 +92,36 @@ def _pinned(certificate: str) -> ssl.SSLContext | None:
     return context
 
 
-def _wait_for_end_of_input(stopping: threading.Event) -> None:
+def stop_at_signals(simulator: Simulator) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: simulator.stopping.set())
+
+
+def _stop_at_end_of_input(simulator: Simulator) -> None:
     sys.stdin.read()
-    stopping.set()
+    simulator.stopping.set()
 
 
 def main() -> int:
+    """What a service runs beside it: it ends with its parent, which holds the other end of standard input."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="mqtt://127.0.0.1:1883", help="the MQTT broker")
     parser.add_argument("--devices", type=int, default=3, help="how many")
-    parser.add_argument("--quiet", action="store_true", help="print nothing")
-    parser.add_argument("--child", action="store_true", help="end when standard input does")
     parser.add_argument("--certificate", default="", help="PEM file with the one that the broker has to show")
     options = parser.parse_args()
-    return run(options.url, options.devices, options.quiet, options.child, options.certificate)
+    simulator = Simulator([Greenhouse(number) for number in range(options.devices)])
+    threading.Thread(target=_stop_at_end_of_input, args=(simulator,), daemon=True).start()
+    stop_at_signals(simulator)
+    try:
+        simulator.connect(
+            options.url, certificate=options.certificate, wait=False
+        )  # a service's broker may come later than its devices
+    except ValueError as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return 1
+    simulator.run(None, lambda counts: None)
+    simulator.disconnect()
+    return 0
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ export class DevicePanel {
       const badge = element("device-online");
       write(badge, device.online ? "online" : "offline");
       badge.className = `badge ${device.online ? "good" : "bad"}`;
-      write(element("device-note"), `${device.online ? "online" : "offline"} for ${ago(device.since)}, last seen ${device.seen === null ? "before the service started" : `${ago(device.seen)} ago`}`);
+      write(element("device-note"), about(device));
     }
     await Promise.all([this.#readTelemetry(), this.#readTwin(false)]);
   }
@@ -78,12 +78,15 @@ export class DevicePanel {
       this.#names.add(name);
       numbers.set(name, value);
     }
-    if (numbers.size) this.#plot.add(at, numbers);
+    if (!numbers.size) return;
+    element("device-plot").hidden = false;
+    this.#plot.add(at, numbers);
   }
 
   #forget(): void {
     this.#names.clear();
     this.#plot.clear();
+    element("device-plot").hidden = true;
   }
 
   // -- twin
@@ -143,6 +146,11 @@ export class DevicePanel {
     output.className = style!;
     output.textContent = said!;
   }
+}
+
+function about({ online, since, seen }: Device): string {
+  const last = seen === null ? "not heard of since the service started" : `last heard of ${ago(seen) === "now" ? "just now" : `${ago(seen)} ago`}`;
+  return `${online ? "online" : "offline"} for ${ago(since)}, ${last}`;
 }
 
 const text = (value: unknown): string => JSON.stringify(value, null, 2);

@@ -23,21 +23,17 @@ export class Devices {
       { title: "Device", text: (one) => one.id, press: (one) => this.#choose(one) },
       { title: "", text: (one) => (one.online ? "online" : "offline"), style: (one) => `badge ${one.online ? "good" : "bad"}` },
       { title: "For", text: (one) => ago(one.since), kind: "number" },
-      { title: "Last seen", text: (one) => ago(one.seen), kind: "number" },
+      { title: "Last seen", text: (one) => (one.seen === null ? "–" : ago(one.seen)), kind: "number" },
     ],
     (one) => one.id,
     "No device has this in its id.",
   );
 
-  constructor() {
-    element("device-filter").oninput = () => void this.refresh();
-  }
-
   async refresh(): Promise<void> {
     const filter = element<HTMLInputElement>("device-filter").value;
     const { devices, total } = await ask<{ devices: Device[]; total: number }>("GET", `/api/v1/devices?limit=${MOST}&filter=${encodeURIComponent(filter)}`);
     if (filter !== element<HTMLInputElement>("device-filter").value) return;
-    write(element("device-count"), shown(total, devices.length, "devices"));
+    write(element("device-count"), shown(total, devices.length, "device"));
     this.#known = devices.sort((a, b) => a.id.localeCompare(b.id));
     this.#show();
     if (this.#chosen !== null) await this.#panel.refresh(this.#known.find(({ id }) => id === this.#chosen));

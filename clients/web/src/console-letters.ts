@@ -1,6 +1,6 @@
 // What devices sent that meant nothing, and why.
 import { ask } from "./console-api";
-import { ago, bytes, element, write } from "./console-page";
+import { ago, bytes, element, plural, write } from "./console-page";
 import { Table } from "./console-table";
 
 const MOST = 200;
@@ -40,7 +40,7 @@ export class Letters {
       times.set(about, (times.get(about) ?? 0) + 1);
       letter.key = `${about} ${times.get(about)}`;
     }
-    write(element("letter-count"), letters.length < MOST ? `${letters.length} dead letters, newest first.` : `The newest ${MOST}; \`dead-letters\` on the command line shows all that are kept.`);
+    write(element("letter-count"), letters.length < MOST ? `${plural(letters.length, "dead letter")}, newest first.` : `The newest ${MOST}; \`dead-letters\` on the command line shows all that are kept.`);
     this.#table.show(letters);
   }
 }

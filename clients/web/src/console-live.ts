@@ -1,7 +1,7 @@
 // What is published in a room, as it happens: newest first, filtered, and held while somebody reads.
 import { io, type Socket } from "socket.io-client";
 import { token, why } from "./console-api";
-import { element, json, make, write } from "./console-page";
+import { element, json, make, plural, write } from "./console-page";
 import type { Publication } from "./protocol";
 import { joinRoom, type Room } from "./rooms";
 
@@ -53,7 +53,7 @@ export class Live {
     this.#socket = socket;
     this.#room = joinRoom(socket, room, {
       onPublication: (publication) => this.#add(publication),
-      onJoined: ({ members, recovered }) => this.#say(`watching ${where} with ${members.length} members${recovered ? "" : "; some were missed"}`),
+      onJoined: ({ members, recovered }) => this.#say(`watching ${where} with ${plural(members.length, "member")}${recovered ? "" : "; some were missed"}`),
       onError: (error) => {
         this.stop();
         this.#say(why(error));

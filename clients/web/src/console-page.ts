@@ -30,15 +30,20 @@ const STEPS: [number, string][] = [
 ];
 
 /** How long ago a time (Unix ms) was, by the clock of this machine. */
-export function ago(at: number | null): string {
-  if (at === null) return "–";
+export function ago(at: number): string {
   const seconds = Math.max(0, (Date.now() - at) / 1000);
   const [size, unit] = STEPS.find(([one]) => seconds >= one) ?? [1, "s"];
   return seconds < 1 ? "now" : `${Math.floor(seconds / size)} ${unit}`;
 }
 
+export function plural(number: number, what: string): string {
+  return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+}
+
+/** How many of how many `what` (in the singular) are shown. */
 export function shown(total: number, here: number, what: string): string {
-  return total > here ? `${here.toLocaleString("en")} of ${total.toLocaleString("en")} ${what}; narrow it down to see the others` : `${total.toLocaleString("en")} ${what}`;
+  const all = plural(total, what);
+  return total > here ? `${here.toLocaleString("en")} of ${all}; narrow it down to see the others` : all;
 }
 
 export const json = (value: unknown): string => JSON.stringify(value) ?? "";

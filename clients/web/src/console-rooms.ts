@@ -36,7 +36,6 @@ export class Rooms {
       keyOf,
       "No room has this in its name.",
     );
-    element("room-filter").oninput = () => void this.refresh();
   }
 
   async refresh(): Promise<void> {
@@ -46,7 +45,7 @@ export class Rooms {
     const at = Date.now();
     for (const room of rooms) this.#measure(room, at);
     this.#marks = new Map(rooms.map((room) => [keyOf(room), this.#marks.get(keyOf(room))!]));
-    write(element("room-count"), `${shown(total, rooms.length, "rooms")}. Where nobody is in, nothing is counted.`);
+    write(element("room-count"), `${shown(total, rooms.length, "room")}. Where nobody is in, nothing is counted.`);
     this.#table.show(rooms);
   }
 

@@ -35,15 +35,11 @@ export class Sessions {
     "Nobody fits.",
   );
 
-  constructor() {
-    element("session-filter").oninput = () => void this.refresh();
-  }
-
   async refresh(): Promise<void> {
     const filter = element<HTMLInputElement>("session-filter").value;
     const { sessions, total } = await ask<{ sessions: Session[]; total: number }>("GET", `/api/v1/sessions?limit=${MOST}&filter=${encodeURIComponent(filter)}`);
     if (filter !== element<HTMLInputElement>("session-filter").value) return;
-    write(element("session-count"), `${shown(total, sessions.length, "sessions")}. Those for whom most waits come first.`);
+    write(element("session-count"), `${shown(total, sessions.length, "session")}. Those for whom most waits come first.`);
     this.#table.show(sessions);
   }
 

@@ -1,6 +1,8 @@
 // A table whose rows are changed in place: whoever has the focus on one of its buttons keeps it while the numbers move.
 import { make, write } from "./console-page";
 
+const MANY = 4; // columns; more stand below each other on a phone
+
 export interface Column<T> {
   title: string;
   text(row: T): string;
@@ -35,6 +37,7 @@ export class Table<T> {
     table.append(top, this.#body);
     this.#empty.textContent = nothing;
     place.classList.add("scroll");
+    table.classList.toggle("many", columns.length > MANY);
     place.append(table, this.#empty);
   }
 
@@ -72,6 +75,7 @@ export class Table<T> {
     const made = { line: make("tr"), cells: [] as HTMLElement[], row };
     for (const column of this.columns) {
       const cell = make("td", "", column.kind);
+      cell.dataset["title"] = column.title;
       const inner = make(column.press ? "button" : "span", "", column.press ? "small" : "");
       if (column.press) inner.onclick = () => column.press?.(made.row);
       cell.append(inner);

@@ -92,7 +92,7 @@ function show(): void {
     if (link.hash === `#${current()}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (inside) void refresh();
+  void look();
 }
 
 function watch(namespace: string, room: string): void {
@@ -100,14 +100,19 @@ function watch(namespace: string, room: string): void {
   live.watch(namespace, room);
 }
 
-async function refresh(): Promise<void> {
+/** Show the current page as it is now; `first` something else, and say that we are connected if both went well. */
+async function look(first?: () => Promise<void>): Promise<void> {
+  if (!inside) return;
   try {
-    await pages[current()]?.refresh();
-    if (inside) tellState("connected", true);
+    await first?.();
+    if (!document.hidden) await pages[current()]?.refresh();
+    if (first && inside) tellState("connected", true);
   } catch (error) {
     if (inside) tellState(why(error), false);
   }
 }
+
+for (const id of ["room-filter", "session-filter", "device-filter"]) element(id).oninput = () => void look();
 
 function tellState(text: string, good: boolean): void {
   write(element("state"), text);
@@ -133,10 +138,7 @@ element<HTMLFormElement>("explain").onsubmit = async (event) => {
 
 async function run(): Promise<void> {
   if (!inside && element("gate").hidden) await enter();
-  if (inside) {
-    await metrics.read().catch((error) => inside && tellState(why(error), false));
-    if (inside && !document.hidden) await refresh();
-  }
+  await look(() => metrics.read());
   setTimeout(() => void run(), PERIOD_MS);
 }
 

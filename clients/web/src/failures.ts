@@ -1,17 +1,32 @@
 // What may go wrong between a room's client and the service, and how long to wait before trying again.
-import type { Failure } from "./protocol";
+import type { Failure } from "./protocol.js";
 
 const PAUSE_MS = 250; // before the first repetition, at most; doubled each time
 const PAUSE_MOST_MS = 30_000;
 
-/** `code` is one of docs/protocol.md: what the service said, or what became of a publication on this side. */
-export class RoomError extends Error {
+/** `code` is one of docs/protocol.md: what the service said, or what became of something on this side. */
+export class RtError extends Error {
   readonly code: string;
+  readonly retryAfterMs: number | undefined;
 
-  constructor({ code, message }: Failure) {
+  constructor({ code, message, retry_after_ms }: Failure) {
     super(message);
-    this.name = "RoomError";
+    this.name = "RtError";
     this.code = code;
+    this.retryAfterMs = retry_after_ms;
+  }
+}
+
+export { RtError as RoomError }; // its name in /web/rooms.mjs
+
+/** What the application throws is its own affair, and must not keep the next publication from it. */
+export function tell(callback: () => void): void {
+  try {
+    callback();
+  } catch (error) {
+    setTimeout(() => {
+      throw error;
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 // What is published into one room: kept here until it is answered, and sent again with the same id where that is in
 // doubt.
-import { Backoff, isTemporary, RoomError } from "./failures";
-import type { Answer, Publication, Published } from "./protocol";
+import { Backoff, isTemporary, RtError } from "./failures.js";
+import type { Answer, Publication, Published } from "./protocol.js";
 
 const WAITING_MOST = 1000;
 const DEADLINE_MOST_MS = 240_000; // the service knows a repeated id for five minutes
@@ -30,11 +30,11 @@ export class Outbox {
     this.#emit = emit;
   }
 
-  add(request: object, deadlineMs: number): Promise<Published> {
+  add(request: { id?: string | undefined }, deadlineMs: number): Promise<Published> {
     if (!(deadlineMs <= DEADLINE_MOST_MS)) return failed("bad_request", `deadlineMs is at most ${DEADLINE_MOST_MS}`);
     if (this.#queue.length >= WAITING_MOST) return failed("too_many_requests", `${WAITING_MOST} wait to be published`);
     return new Promise((resolve, reject) => {
-      const id = newId();
+      const id = request.id ?? newId();
       const deadline = setTimeout(() => this.#late(waiting), deadlineMs);
       const waiting: Waiting = { id, request: { ...request, id }, sent: false, deadline, resolve, reject };
       this.#queue.push(waiting);
@@ -65,7 +65,7 @@ export class Outbox {
     if (first?.id === id) this.#settle(first, () => first.resolve({ id, epoch, offset }));
   }
 
-  fail(error: RoomError): void {
+  fail(error: RtError): void {
     for (const waiting of this.#queue.splice(0)) {
       clearTimeout(waiting.deadline);
       waiting.reject(error);
@@ -84,7 +84,7 @@ export class Outbox {
       if (error) this.#backoff.again(() => this.#next());
       else if (answer.ok) this.#settle(waiting, () => waiting.resolve(published(answer)));
       else if (isTemporary(answer.error)) this.#backoff.again(() => this.#next(), answer.error);
-      else this.#settle(waiting, () => waiting.reject(new RoomError(answer.error)));
+      else this.#settle(waiting, () => waiting.reject(new RtError(answer.error)));
     };
     try {
       this.#emit(waiting.request, answered);
@@ -95,7 +95,7 @@ export class Outbox {
 
   #late(waiting: Waiting): void {
     const message = waiting.sent ? "not answered in time; it may have arrived" : "not sent in time";
-    this.#settle(waiting, () => waiting.reject(new RoomError({ code: "timeout", message })));
+    this.#settle(waiting, () => waiting.reject(new RtError({ code: "timeout", message })));
   }
 
   #settle(waiting: Waiting, finish: () => void): void {
@@ -113,7 +113,7 @@ export function published({ id, epoch, offset }: Published): Published {
 }
 
 export function failed(code: string, message: string): Promise<never> {
-  return Promise.reject(new RoomError({ code, message }));
+  return Promise.reject(new RtError({ code, message }));
 }
 
 /** Not crypto.randomUUID: browsers have it over HTTPS and on localhost only; rooms are used in local networks too. */

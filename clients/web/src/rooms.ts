@@ -1,11 +1,12 @@
 // A room over a socket of socket.io-client: each kept publication once and in order, also across reconnects, and
 // publishing that is repeated until it is answered. Needs nothing but the socket; for browsers and Node.
 import type { Socket } from "socket.io-client";
-import { Backoff, isTemporary, RoomError } from "./failures";
-import { failed, Outbox, published } from "./outbox";
-import type { Answer, Closing, Failure, Joined, Position, PresenceChange, Publication, Published } from "./protocol";
+import { Backoff, isTemporary, RtError, tell } from "./failures.js";
+import { failed, Outbox, published } from "./outbox.js";
+import type { Answer, Failure, Joined, Position, PresenceChange, Publication, Published } from "./protocol.js";
+import { watch } from "./refusals.js";
 
-export { RoomError };
+export { RoomError } from "./failures.js";
 
 const ANSWER_MS = 10_000; // an answer that takes longer is not waited for
 
@@ -22,12 +23,14 @@ export interface RoomOptions {
   onJoined?(joined: RoomJoined): void;
   onPresence?(change: PresenceChange): void;
   /** The room or the connection is refused for good. Temporary trouble is not told; it is tried again. */
-  onError?(error: RoomError): void;
+  onError?(error: RtError): void;
 }
 
 export interface PublishOptions {
   class?: "kept" | "latest" | "volatile";
   key?: string;
+  /** Of your own: who publishes the same again, after a reload perhaps, has it there once. */
+  id?: string;
   deadlineMs?: number;
 }
 
@@ -41,8 +44,9 @@ export class Room {
   readonly #options: RoomOptions;
   readonly #outbox: Outbox;
   readonly #backoff = new Backoff();
+  readonly #unwatch: () => void;
   #state: "away" | "joining" | "in" | "refused" | "left" = "away";
-  #refusal: RoomError | undefined; // why nothing can be published
+  #refusal: RtError | undefined; // why nothing can be published
   #since: Position | undefined;
   #attempt = 0; // an answer to an earlier one comes too late
   #held: Publication[] = []; // pushed while a join is repeated; what the answer tells comes before them
@@ -58,8 +62,7 @@ export class Room {
     this.#outbox = new Outbox((request, answered) => socket.timeout(ANSWER_MS).emit("publish", request, answered));
     socket.on("connect", this.#onConnect);
     socket.on("disconnect", this.#onDisconnect);
-    socket.on("connect_error", this.#onConnectError);
-    socket.on("closing", this.#onClosing);
+    this.#unwatch = watch(socket, (error) => this.#tellError(error));
     socket.onAny(this.#onAny);
     if (socket.connected) this.#onConnect();
   }
@@ -74,20 +77,19 @@ export class Room {
    * deadline passes, and later ones wait for it. What is volatile waits for nothing: it is sent once, now or never.
    */
   publish(event: string, data: unknown, options: PublishOptions = {}): Promise<Published> {
-    const { class: class_, key, deadlineMs = 30_000 } = options;
-    const request = { room: this.name, event, data, class: class_, key };
+    const { class: class_, key, id, deadlineMs = 30_000 } = options;
+    const request = { room: this.name, event, data, class: class_, key, id };
     if (this.#refusal) return Promise.reject(this.#refusal);
     return class_ === "volatile" ? this.#publishOnce(request, deadlineMs) : this.#outbox.add(request, deadlineMs);
   }
 
-  /** What still waits to be published is rejected. */
-  leave(): void {
+  /** What still waits to be published is rejected, with `why`. */
+  leave(why: Failure = { code: "not_member", message: `the room ${this.name} was left` }): void {
     if (this.#state === "left") return;
-    this.#end("left", { code: "not_member", message: `the room ${this.name} was left` });
+    this.#end("left", why);
     this.#socket.off("connect", this.#onConnect);
     this.#socket.off("disconnect", this.#onDisconnect);
-    this.#socket.off("connect_error", this.#onConnectError);
-    this.#socket.off("closing", this.#onClosing);
+    this.#unwatch();
     this.#socket.offAny(this.#onAny);
     if (this.#socket.connected) this.#socket.emit("leave", { room: this.name }, () => undefined);
   }
@@ -121,7 +123,7 @@ export class Room {
     this.#state = "in";
     this.#backoff.reset();
     const joined = { first, recovered: first || recovered, epoch, offset, latest, members };
-    this.#tell(() => this.#options.onJoined?.(joined));
+    tell(() => this.#options.onJoined?.(joined));
     for (const publication of [...publications, ...held]) this.#kept(publication);
     if (this.#state === "in") this.#outbox.start(); // the application may have left meanwhile
   }
@@ -134,34 +136,21 @@ export class Room {
     if (this.#state !== "left") this.#state = "away";
   };
 
-  #end(state: "refused" | "left", failure: Failure): RoomError {
+  #end(state: "refused" | "left", failure: Failure): RtError {
     this.#onDisconnect();
     this.#state = state;
-    this.#refusal = new RoomError(failure);
+    this.#refusal = new RtError(failure);
     this.#outbox.fail(this.#refusal);
     return this.#refusal;
   }
 
-  /** socket.io-client comes back by itself when the network breaks, but not when the service refuses it. */
-  readonly #onConnectError = (error: Error & { data?: Failure }): void => {
-    const failure = error.data;
-    if (this.#socket.active || typeof failure?.code !== "string") return;
-    const connect = (): unknown => this.#socket.active || this.#socket.connect();
-    if (isTemporary(failure) && this.#socket.io.reconnection()) this.#backoff.again(connect, failure);
-    else this.#tellError(new RoomError(failure));
-  };
-
   // -- what is pushed
-
-  readonly #onClosing = (closing: Closing): void => {
-    if (!closing.reconnect) this.#tellError(new RoomError(closing));
-  };
 
   readonly #onAny = (event: string, body?: Publication | PresenceChange): void => {
     if (body?.room !== this.name) return;
-    if ("action" in body && event === "presence") this.#tell(() => this.#options.onPresence?.(body));
+    if ("action" in body && event === "presence") tell(() => this.#options.onPresence?.(body));
     else if (!("offset" in body)) return;
-    else if (body.offset === null) this.#tell(() => this.#options.onPublication(body));
+    else if (body.offset === null) tell(() => this.#options.onPublication(body));
     else if (this.#state === "joining") this.#held.push(body);
     else this.#kept(body);
   };
@@ -171,31 +160,20 @@ export class Room {
     if (this.#state !== "in" || !this.#since || offset === null || offset <= this.#since.offset) return;
     this.#since.offset = offset;
     this.#outbox.seen(publication, this.#since.epoch);
-    this.#tell(() => this.#options.onPublication(publication));
+    tell(() => this.#options.onPublication(publication));
   }
 
-  #tellError(error: RoomError): void {
-    this.#tell(() => this.#options.onError?.(error));
-  }
-
-  /** What the application throws is its own affair, and must not keep the next publication from it. */
-  #tell(callback: () => void): void {
-    try {
-      callback();
-    } catch (error) {
-      setTimeout(() => {
-        throw error;
-      });
-    }
+  #tellError(error: RtError): void {
+    tell(() => this.#options.onError?.(error));
   }
 
   #publishOnce(request: object, deadlineMs: number): Promise<Published> {
     if (this.#state !== "in") return failed("unavailable", `not in the room ${this.name} now`);
     return new Promise((resolve, reject) => {
       this.#socket.timeout(deadlineMs).emit("publish", request, (error: Error | null, answer: Answer<Published>) => {
-        if (error) reject(new RoomError({ code: "timeout", message: `no answer: ${error.message}` }));
+        if (error) reject(new RtError({ code: "timeout", message: `no answer: ${error.message}` }));
         else if (answer.ok) resolve(published(answer));
-        else reject(new RoomError(answer.error));
+        else reject(new RtError(answer.error));
       });
     });
   }

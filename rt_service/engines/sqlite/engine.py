@@ -21,7 +21,7 @@ from rt_service.engines.sqlite.database import Batch, Database, explained
 from rt_service.engines.sqlite.room import Room, load
 from rt_service.engines.sqlite.transaction import Entry
 
-WAITING = 20_000  # publications that wait to be written; past it they are refused
+WAITING, WAITING_BYTES = 20_000, 64 << 20  # publications that wait to be written; past it they are refused
 PER_TRANSACTION = 512
 RETRY_S = 1.0  # after a transaction that failed
 IDLE_MS = 60_000  # a room that nobody is in leaves memory after that time
@@ -48,6 +48,7 @@ class SqliteEngine:
         self._rooms: dict[tuple[str, str], Room] = {}
         self._deliver: Callable[[Publication], None] = lambda publication: None
         self._queue: list[Entry] = []
+        self._queued = 0  # bytes
         self._opened: list[Room] = []  # whose position was told before anything was published
         self._puts: dict[tuple[str, str], bytes | None] = {}
         self._waiting: list[Callable[[RtError | None], None]] = []
@@ -98,6 +99,7 @@ class SqliteEngine:
             room.pending[publication.sender, publication.token.name] = []
         room.writing += 1
         self._queue.append(Entry(room, publication, done))
+        self._queued += publication.size
         self._wake()
 
     def _answered_before(self, room: Room, publication: Publication, done: Kept) -> bool:
@@ -116,8 +118,8 @@ class SqliteEngine:
     def _refusal(self, room: Room) -> RtError | None:
         if self._refusing is not None:
             return self._refusing
-        if len(self._queue) >= WAITING:
-            return Unavailable(f"{WAITING} publications wait to be written; try later", retry_after_ms=500)
+        if len(self._queue) >= WAITING or self._queued >= WAITING_BYTES:
+            return Unavailable("more waits to be written than may; try later", retry_after_ms=500)
         if not room.stored and self._count >= self._bounds.rooms:
             return TooManyRequests(f"{self._bounds.rooms} rooms are kept, the most there may be")
         return None
@@ -160,6 +162,7 @@ class SqliteEngine:
 
     def _transaction(self) -> None:
         entries, self._queue = self._queue[:PER_TRANSACTION], self._queue[PER_TRANSACTION:]
+        self._queued -= sum(entry.publication.size for entry in entries)
         puts, self._puts = self._puts, {}
         waiting, self._waiting = self._waiting, []
         opened, self._opened = self._opened, []
@@ -191,8 +194,8 @@ class SqliteEngine:
         now = self._clock.ms()
         for room, publication, done in entries:
             receipt = room.stream.append(publication)
-            if room.stream.evicted is not None:
-                self._deletes.append(("DELETE FROM latest WHERE room = ? AND key = ?", (room.id, room.stream.evicted)))
+            for key in room.stream.evicted:
+                self._deletes.append(("DELETE FROM latest WHERE room = ? AND key = ?", (room.id, key)))
             repetitions: list[Kept] = []
             if publication.token is not None:
                 room.stream.remember(publication, receipt, now)
@@ -215,7 +218,7 @@ class SqliteEngine:
             self._log.error("cannot_write", error=why)
         self._trouble = why
         refusal = Unavailable("what is published cannot be kept now", retry_after_ms=int(RETRY_S * 1000))
-        entries, self._queue = entries + self._queue, []
+        entries, self._queue, self._queued = entries + self._queue, [], 0
         self._refusing = refusal
         for room, publication, done in entries:
             room.writing -= 1

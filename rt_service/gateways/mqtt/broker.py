@@ -162,9 +162,11 @@ class Broker:
         if wanted and share_of(subscription.filter)[0] is None:
             session.retained.append(self._retained_for(subscription, () if identifier is None else (identifier,)))
 
-    def _retained_for(self, subscription: Subscription, identifiers: tuple[int, ...]) -> Iterator[Delivery]:
+    def _retained_for(self, subscription: Subscription, identifiers: tuple[int, ...]) -> Iterator[Delivery | None]:
         for message in self.retained.match(subscription.filter):
-            if not message.expired(self._clock.monotonic()):
+            if message is None:
+                yield None
+            elif not message.expired(self._clock.monotonic()):
                 yield Delivery(message, min(subscription.qos, message.qos), True, identifiers)
 
     def restore_subscription(self, session: MqttSession, subscription: Subscription, identifier: int | None) -> None:

@@ -60,11 +60,11 @@ class Connection:
         self._bounds = bounds
         self._terms: Terms | None = None
         self.since = 0  # when it was let in, in Unix ms
-        self._output = Output(stream, bounds.waiting_bytes, self._drained)
+        self.output = Output(stream, bounds.waiting_bytes, self._drained)
         self._acks = Acks(self._send)
         self._publishes = TokenBucket(bounds.publishes_per_s, bounds.publish_burst, clock.monotonic())
         self._unpaid = False  # a message that no token was taken for yet
-        self._over = False
+        self._over = self._pumps = False
         self._aliases: dict[int, str] = {}
         self._own_aliases: dict[str, int] = {}
         self._handle = {
@@ -95,11 +95,6 @@ class Connection:
     def who(self) -> Who | None:
         """Who that is."""
         return self._terms.session.who if self._terms else None
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that its client has not taken yet."""
-        return self._output.waiting
 
     # -- its life
 
@@ -182,7 +177,7 @@ class Connection:
             self._metrics.sessions.labels("mqtt").dec()
             self._broker.detach(self._session, will_delay_s=self._terms.will_delay_s)
         self._over = True
-        self._output.hang_up()
+        self.output.hang_up()
 
     def _linger(self) -> None:
         until = self._clock.monotonic() + LINGER_S
@@ -206,7 +201,7 @@ class Connection:
             reason = error.reason if packet.version == V5 else V3_RETURN_CODES.get(error.reason, 5)
             self._send(codec.encode(Connack(False, reason), packet.version))
             self._over = True
-            self._output.hang_up()
+            self.output.hang_up()
             return
         self._terms, session = terms, terms.session
         self.since = self._clock.ms()
@@ -222,7 +217,7 @@ class Connection:
         session, packet_id = self._session, packet.packet_id
         topic = self._topic(packet)
         if not packet.qos:
-            self._publish(topic, packet, _nobody)
+            self._publish(topic, packet, self._nobody_waits)
             return
         acknowledge = self._acks.expect()
         kind = Kind.PUBACK if packet.qos == 1 else Kind.PUBREC
@@ -263,6 +258,11 @@ class Connection:
             message.token = Token(f"mqtt:{session.client_id}:{packet.packet_id}", check, packet.dup)
         self._broker.publish(message, session.who, taken)
         return True
+
+    def _nobody_waits(self, outcome: bool | RtError) -> None:
+        """Nobody is told what became of a QoS 0 message."""
+        if isinstance(outcome, RtError):
+            self._metrics.dropped.labels("mqtt_unkept").inc()
 
     def _unavailable(self, error: RtError) -> None:
         if not self._over:
@@ -336,6 +336,8 @@ class Connection:
         self._send(codec.encode(Suback(Kind.UNSUBACK, packet.packet_id, reasons), self._version))
 
     def _on_ping(self, packet: Ping) -> None:
+        if packet.kind != Kind.PINGREQ:
+            raise ProtocolViolation(Reason.PROTOCOL_ERROR, "a PINGRESP of a client")
         self._send(codec.encode(Ping(Kind.PINGRESP), self._version))
 
     def _on_disconnect(self, packet: Disconnect) -> None:
@@ -361,7 +363,7 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        return self._output.busy
+        return self.output.busy
 
     def release(self, packet_id: int) -> None:
         """See `session.Wire`."""
@@ -395,16 +397,22 @@ class Connection:
         return topic, len(self._own_aliases) + 1
 
     def _send(self, packet: bytes) -> None:
-        if not self._output.send(packet):
+        if not self.output.send(packet):
             self._refuse("slow")
             self._over = True
-            self._output.closed = True
+            self.output.closed = True
             self._stream.hang_up()
+
+    def pump_soon(self) -> None:
+        """See `session.Wire`."""
+        if not self._pumps:
+            self._pumps = True
+            runtime.spawn(self._pump)
+
+    def _pump(self) -> None:
+        self._pumps = False
+        self._drained()
 
     def _drained(self) -> None:
         if self._terms is not None and self._session.connection is self:
             self._session.pump()
-
-
-def _nobody(outcome: bool | RtError) -> None:
-    """Nobody is told what became of a QoS 0 message."""

@@ -114,7 +114,7 @@ class MqttGateway:
 
     def sessions(self) -> list[Talk]:
         return [
-            Talk(f"mqtt:{c.client_id}", c.who, "mqtt", c.waiting, c.since)
+            Talk(f"mqtt:{c.client_id}", c.who, "mqtt", c.output.waiting, c.since)
             for c in self._connections
             if c.who is not None
         ]

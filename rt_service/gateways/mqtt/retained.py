@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
@@ -16,6 +17,7 @@ class _Node:
         self.message: Message | None = None
 
 
+PAUSE = 500  # levels of topics that are looked at in one go
 LEVEL_BYTES = 300  # about as many as a level of a topic takes in memory
 
 
@@ -74,11 +76,15 @@ class Retained:
                 break
             del parent.children[level]
 
-    def match(self, filter: str) -> Iterator[Message]:
-        """Every retained message on a topic that `filter` matches."""
+    def match(self, filter: str) -> Iterator[Message | None]:
+        """Every retained message on a topic that `filter` matches; None now and then, since it may take long."""
         wanted = filter.split("/")
         waiting: list[tuple[_Node, int]] = [(self._root, 0)]
-        while waiting:
+        for looked in itertools.count(1):
+            if not waiting:
+                return
+            if not looked % PAUSE:
+                yield None
             node, i = waiting.pop()
             if i == len(wanted):
                 if node.message is not None:
@@ -107,7 +113,7 @@ class Retained:
         if message.expires_at is None:
             return
         if len(self._expiring) > 2 * self._count + 1000:  # nearly all of them were replaced since
-            self._expiring = [(m.expires_at, m.topic) for m in self.match("#") if m.expires_at is not None]
+            self._expiring = [(m.expires_at, m.topic) for m in self.match("#") if m and m.expires_at is not None]
             heapify(self._expiring)
         heappush(self._expiring, (message.expires_at, message.topic))
 

@@ -39,6 +39,9 @@ class Wire(Protocol):
     def busy(self) -> bool:
         """Whether so much waits to be sent that messages should wait in the session instead."""
 
+    def pump_soon(self) -> None:
+        """Call `MqttSession.pump`, once others have had their turn."""
+
 
 class Keeper(Protocol):
     """Told of everything that has to survive a restart. `Forgetful` is the one that keeps nothing."""
@@ -96,7 +99,7 @@ class Forgetful:
 
 class MqttSession:
     """`in_flight` holds what was sent and is not acknowledged, oldest first; `queue` what waits behind it; `retained`
-    what a new subscription is still to be sent, found as it is sent."""
+    what a new subscription is still to be sent, found as it is sent (None: the others' turn)."""
 
     def __init__(self, client_id: str, who: Who, keeper: Keeper, bounds: QueueBounds) -> None:
         self.client_id = client_id
@@ -105,7 +108,7 @@ class MqttSession:
         self.subscriptions: dict[str, tuple[Subscription, int | None]] = {}
         self.in_flight: dict[int, Delivery] = {}
         self.queue = Queue(bounds)
-        self.retained: deque[Iterator[Delivery]] = deque()
+        self.retained: deque[Iterator[Delivery | None]] = deque()
         self.received: set[int] = set()
         self.expiry_s = 0.0
         self.ends_at: float | None = None
@@ -195,11 +198,15 @@ class MqttSession:
         while connection is not None and self.queue and self._has_room(connection):
             self._send(connection, self.queue.popleft())
         while connection is not None and self.retained and not self.queue and self._has_room(connection):
-            delivery = next(self.retained[0], None)
-            if delivery is None:
+            try:
+                delivery = next(self.retained[0])
+            except StopIteration:
                 self.retained.popleft()
-            else:
-                self.offer(delivery)
+                continue
+            if delivery is None:
+                connection.pump_soon()
+                return
+            self.offer(delivery)
 
     def _send_again(self, connection: Wire, packet_id: int) -> None:
         delivery = self.in_flight.get(packet_id)

@@ -1,0 +1,91 @@
+"""clients/device/arduino and clients/device/micropython: both run, and mean what the service understands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from rt_service import settings
+from rt_service.mqtt import routes
+from tests.support import tokens
+from tests.support.board import Board, micropython_program, sketch_program
+from tests.support.service import ROOT, Service
+from tests.support.socketio_client import SocketIoClient
+from tests.support.token_mode import TOKEN_MODE, ws
+from tests.support.waiting import eventually
+
+
+class Example(NamedTuple):
+    id: str
+    command: list[str]
+    with_secret: Callable[[Path, str], list[str]]
+
+
+@pytest.fixture(scope="module", params=["Arduino", "MicroPython"])
+def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Example:
+    folder = tmp_path_factory.mktemp("board")
+    if request.param == "Arduino":
+        return Example("esp-1", sketch_program(folder), lambda folder, secret: sketch_program(folder, SECRET=secret))
+    return Example("esp-2", micropython_program(folder), micropython_program)
+
+
+def test_the_example_is_online_measures_answers_and_follows_its_twin(example: Example) -> None:
+    with Service() as service, SocketIoClient(service.http, "/iot") as page:
+        device = f"device:{example.id}"
+
+        def reported() -> Any:
+            return page.ok("twin", device=example.id)["reported"]
+
+        page.ok("join", room=device)
+        page.ok("twin.update", device=example.id, desired={"c": 22.5})
+        with Board(example.command, service.mqtt) as board:
+            eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online"])
+            page.sees("started", {})
+            assert 18 < page.sees("telemetry")["data"]["c"] < 25
+            eventually(lambda: reported() == {"c": 22.5})
+            assert page.ok("call", to=device, method="set", data={"c": 24})["data"] == {"c": 24}
+            eventually(lambda: reported() == {"c": 24})
+            assert page.ok("call", to=device, method="ping", data={"n": [1]})["data"] == {"n": [1]}
+            for data in (None, {"c": None}, {"d": 1}):
+                error = page.ask("call", {"to": device, "method": "set", "data": data})["error"]
+                assert error["code"] == "bad_request" and "set takes c" in error["message"]
+            assert page.refused("call", to=device, method="fly") == "not_found"
+            board.lose_power()
+            eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online", "offline"])
+        known = routes.load(settings.config_dir() / "routes.toml")
+        for topic, payload, _ in board.published:
+            incoming = known.incoming(topic)
+            assert incoming is not None and incoming.route.does != "refuse", topic
+            if not topic.endswith("/status"):
+                json.loads(payload)
+
+
+def test_the_example_comes_back_when_the_service_does(example: Example) -> None:
+    with Service() as service, Board(example.command, service.mqtt) as board:
+        eventually(lambda: board.printed == ["connected"])
+        service.stop()
+        service.restart()
+        eventually(lambda: board.printed[-1:] == ["connected"] and len(board.printed) > 1, 30)
+        with SocketIoClient(service.http, "/iot") as page:
+            assert page.ok("call", to=f"device:{example.id}", method="ping", data=1)["data"] == 1
+
+
+def test_the_example_logs_in_with_its_secret_and_says_when_that_is_wrong(example: Example, tmp_path: Path) -> None:
+    with Service(*TOKEN_MODE, "--set", "accounts.enabled=true") as service:
+        command = [sys.executable, "run.py", "device", "add", example.id, "--data-dir", str(service.data)]
+        secret = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60).stdout.strip()
+        with Board(example.command, service.mqtt) as board:
+            eventually(lambda: any("the secret is wrong" in line for line in board.printed))
+            assert set(board.refusals) <= {4, 5} and board.published == []
+        with (
+            ws(service, tokens.make("viewer", kind="service"), namespace="/iot") as page,
+            Board(example.with_secret(tmp_path, secret), service.mqtt),
+        ):
+            page.ok("join", room=f"device:{example.id}")
+            eventually(lambda: any(p["event"] == "telemetry" for p in page.publications))
