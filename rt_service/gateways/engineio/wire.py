@@ -13,6 +13,7 @@ from rt_service.gateways.engineio.frames import FrameError, Message, Reader
 from rt_service.gateways.engineio.loop import WOULD_BLOCK
 
 READ_BYTES = 65_536
+READ_DEFLATED = 2048  # which may become two megabytes
 
 
 class Receiver(Protocol):
@@ -101,7 +102,7 @@ class Wire:
 
     def _readable(self, _: int) -> None:
         try:
-            data = self._socket.recv(READ_BYTES)
+            data = self._socket.recv(READ_BYTES if self.deflater is None else READ_DEFLATED)
         except WOULD_BLOCK:
             return
         except OSError:
