@@ -73,7 +73,7 @@ class Api:
         admission: Admission,
     ) -> None:
         self._admission = admission
-        self._people = Asking(hub, calls, metrics)
+        self._people = Asking(hub, calls, metrics, bounds.message_bytes)
         self.draining = False
         self.hooks = Hooks()
         self._joins = Buckets(bounds.joins_per_s, bounds.join_burst)  # by identity

@@ -81,7 +81,7 @@ class Service:
         self.metrics = metrics
         self.engine = choices.engine(settings, clock)
         self.hub = Hub(self.engine, clock, metrics, choices.hub_bounds(settings), node=secrets.token_hex(4))
-        self.calls = Calls(runtime.Waiter, limits.calls_in_flight, limits.calls_per_session)
+        self.calls = Calls(runtime.Waiter, limits.calls_in_flight, limits.calls_per_identity)
         revocations = Revocations(self.engine, clock)
         revocations.restore()
         self.policy = policy = choices.policy(settings, clock, revocations)

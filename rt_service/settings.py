@@ -182,7 +182,7 @@ class Limits(Section):
         60.0, description="seconds without a message after which a device that sends no status is offline"
     )
     calls_in_flight: Positive = Field(1000, description="calls that wait for their answer at one time")
-    calls_per_session: Positive = Field(100, description="calls of one session that wait for their answer")
+    calls_per_identity: Positive = Field(100, description="calls of one identity that wait for their answer")
     call_timeout_max_s: Seconds = Field(60.0, description="the longest a call may wait for its answer")
 
 

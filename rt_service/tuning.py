@@ -43,15 +43,15 @@ class Memory:
         self._trim: Callable[[int], int] | None = getattr(libc, "malloc_trim", None)  # only glibc has it
         if self._trim is not None:
             libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)  # type: ignore[union-attr]
-            self._used = resident()
+            self._least = resident()
 
     def check(self) -> None:
-        """Where more is in use than the last time, give back what is free."""
+        """Where more is in use than was once enough, give back what is free."""
         if self._trim is None:
             return
-        if resident() > self._used * _GROWN_SHARE + _GROWN_BYTES:
+        if resident() > self._least * _GROWN_SHARE + _GROWN_BYTES:
             runtime.offload(self._trim, 0)
-        self._used = resident()
+        self._least = min(self._least, resident())
 
 
 def resident() -> int:

@@ -141,8 +141,8 @@ class Transport(Protocol):
     def answers_calls(self) -> bool:
         """Whether its client can be asked something."""
 
-    def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> None:
-        """Push a `call` and hand the client's answer to `answered`."""
+    def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> Callable[[], object]:
+        """Push a `call` and hand the client's answer to `answered`; the result is called when nobody waits any more."""
 
     def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int = 0) -> None:
         """Push `closing`, then end the session."""

@@ -42,7 +42,7 @@ class Poll:
         self.wire = wire
         self.outbox = runtime.Waiter()
 
-    def ask(self, body: dict[str, Any], answered: Any) -> None:
+    def ask(self, body: dict[str, Any], answered: Any) -> Any:
         raise NotImplementedError("a request is not asked: it cannot answer")
 
     def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int = 0) -> None:

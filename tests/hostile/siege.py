@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,14 +84,22 @@ class Siege:
         self._seen()
         yield self.service
         for name in counted:
-            eventually(lambda name=name: self.metrics().get(name, 0) > metrics.get(name, 0))
-        eventually(lambda: self.files() <= files + FILES, SETTLE_S)
+            self._comes(f"{name} counts it", lambda name=name: self.metrics().get(name, 0) > metrics.get(name, 0))
+        self._comes(f"files are {files} again", lambda: self.files() <= files + FILES)
         most = memory + memory * MEMORY_SHARE + MEMORY_BYTES
-        eventually(lambda: self.memory() <= most, SETTLE_S)
+        self._comes(f"memory is {memory} again, or {most:.0f}", lambda: self.memory() <= most)
         self._check(self._heard(), self.memory() - memory)
         written = self.service.log[log:]
         assert "Traceback" not in written, written
         assert len(written) <= LOG_BYTES, f"{len(written)} bytes of log, which begin with\n{written[:2000]}"
+
+    def _comes(self, what: str, condition: Callable[[], bool]) -> None:
+        try:
+            eventually(condition, SETTLE_S)
+        except AssertionError:
+            raise AssertionError(
+                f"not within {SETTLE_S} s: {what}; {self.memory()} bytes, {self.files()} files"
+            ) from None
 
     def _check(self, times: dict[str, list[float]], grown: int) -> None:
         theme, _, name = os.environ["PYTEST_CURRENT_TEST"].removesuffix(" (call)").partition("::")

@@ -108,6 +108,14 @@ def test_a_call_is_answered(setup: Service) -> None:
         assert page.ok("call", to="device:callee", method="add", data={"a": 1, "b": 2})["data"] == 3
 
 
+def test_a_device_can_be_called_as_soon_as_it_is_connected(setup: Service) -> None:
+    with page_of(setup) as page:
+        for n in range(50):
+            with kit(setup, "quick") as device:
+                device.on_call("which", lambda data, n=n: n)
+                assert page.ok("call", to="device:quick", method="which", data=None)["data"] == n
+
+
 def fail(data: Any) -> Any:
     raise RtError("conflict", "the valve is stuck")
 

@@ -154,7 +154,7 @@ def test_a_websocket_client_that_does_not_read_neither_holds_its_client_id_nor_t
 
 def test_one_session_cannot_use_up_the_calls_of_all() -> None:
     with (
-        Service("--set", "limits.calls_per_session=5") as running,
+        Service("--set", "limits.calls_per_identity=5") as running,
         SocketIoClient(running.http, "/chat", "busy") as busy,
         SocketIoClient(running.http, "/chat", "other") as other,
     ):

@@ -56,9 +56,10 @@ class ListTransport:
         self.on_call: Callable[[dict[str, Any]], Any] | None = None
         self.closed: dict[str, Any] | None = None
 
-    def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> None:
+    def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> Callable[[], object]:
         if self.on_call is not None:
             answered(self.on_call(body))
+        return lambda: None
 
     def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int = 0) -> None:
         self.closed = self.closed or {"code": code, "message": message, "reconnect": reconnect}

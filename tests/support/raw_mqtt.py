@@ -29,14 +29,14 @@ class RawMqtt:
         """`source` is the address to come from; `buffer`: bytes that the system keeps while nothing is read."""
         parts = urlsplit(url)
         self.version = version
-        self._socket = socket.socket()
+        self.socket = socket.socket()
         if source:
-            self._socket.bind((source, 0))
+            self.socket.bind((source, 0))
         if buffer is not None:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self._socket.settimeout(10)
-        self._socket.connect((parts.hostname, parts.port))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.socket.settimeout(10)
+        self.socket.connect((parts.hostname, parts.port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._framer = wire.Framer(1 << 28)
         self._packets: list[Packet] = []
 
@@ -47,18 +47,18 @@ class RawMqtt:
         self.close()
 
     def close(self) -> None:
-        self._socket.close()
+        self.socket.close()
 
     def send(self, *packets: Packet | bytes) -> RawMqtt:
-        self._socket.sendall(b"".join(p if isinstance(p, bytes) else codec.encode(p, self.version) for p in packets))
+        self.socket.sendall(b"".join(p if isinstance(p, bytes) else codec.encode(p, self.version) for p in packets))
         return self
 
     def receive(self, timeout_s: float = 10.0) -> Packet | None:
         """The next packet; None at the end of the connection."""
-        self._socket.settimeout(timeout_s)
+        self.socket.settimeout(timeout_s)
         while not self._packets:
             try:
-                data = self._socket.recv(65536)
+                data = self.socket.recv(65536)
             except ConnectionResetError:
                 data = b""
             if not data:

@@ -52,7 +52,7 @@ class Device:
         tls: ssl.SSLContext | None = None,
         wait: bool = True,
     ) -> None:
-        """Connect and stay connected, in a thread of its own.
+        """Connect and stay connected, in a thread of its own; with `wait` it hears calls once this returns.
 
         `secret` is what `device add` printed, `token` a JSON Web Token, or a function that is asked for one before each
         connect. mqtts:// is TLS, with `tls`, such as

@@ -63,7 +63,7 @@ def address(url: str) -> Address:
 class Link:
     """paho with what it leaves to others: a token for each connect, jitter, refusals in words.
 
-    `on_up(in flight)` and `on_down()` are called in the connection's thread.
+    `on_up(in flight)`, which subscribes, and `on_down()` are called in the connection's thread.
     """
 
     def __init__(self, id: str, keepalive_s: int, on_up: Callable[[int], None], on_down: Callable[[], None]) -> None:
@@ -79,6 +79,7 @@ class Link:
         self.mqtt.on_socket_open = self._on_socket_open
         self.mqtt.on_connect = self._on_connect
         self.mqtt.on_connect_fail = self._on_connect_fail
+        self.mqtt.on_subscribe = self._on_subscribe
         self.mqtt.on_disconnect = self._on_disconnect
 
     def open(self, where: Address, password: Token | None, tls: ssl.SSLContext | None, wait: bool) -> None:
@@ -137,7 +138,10 @@ class Link:
             self._on_up(in_flight)
         else:
             log.warning("%s is refused: %s", self.id, self._refusal)
-        self._answered.set()
+            self._answered.set()
+
+    def _on_subscribe(self, client: paho.Client, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
+        self._answered.set()  # now it can be called
 
     def _on_connect_fail(self, client: paho.Client, userdata: Any) -> None:
         self._pause()

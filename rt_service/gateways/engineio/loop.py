@@ -109,24 +109,21 @@ class Loop:
 
     def run(self, function: Callable[..., Any], *args: Any) -> None:
         """Run `function` in a greenlet, at once. Only the hub's own greenlet may call this."""
-        if self._idle:
-            self._idle.pop().switch(function, args)
-        else:
-            greenlet(self._work, get_hub().greenlet).switch(function, args)
+        if not self._idle:
+            greenlet(self._work, get_hub().greenlet).switch()  # what it began with it would keep as long as it lives
+        self._idle.pop().switch(function, args)
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> None:
         """Run `function` in a greenlet, soon. Anybody may call this."""
         get_hub().schedule_call_global(0, self.run, function, *args)
 
-    def _work(self, function: Any, args: Any) -> None:
+    def _work(self) -> None:
         me, back = getcurrent(), get_hub().greenlet.switch
-        while True:
+        while len(self._idle) < IDLE_GREENLETS:
+            self._idle.append(me)
+            function, args = back()
             try:
                 function(*args)
             except (Exception, eventlet.Timeout):
                 log.exception("a handler failed")
             function = args = None
-            if len(self._idle) >= IDLE_GREENLETS:
-                return
-            self._idle.append(me)
-            function, args = back()

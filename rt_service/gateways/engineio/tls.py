@@ -230,11 +230,12 @@ class DetachedTls:
         while self.held:
             self.held = self.held[self._socket.send(self.held) :]
 
+    def say_goodbye(self) -> None:
+        """Behind what is held. Raises BlockingIOError, OSError."""
+        self.held += self._tls.goodbye()
+        self.flush()
+
     def shutdown(self, how: int) -> None:
-        try:
-            self._socket.send(self._tls.goodbye())
-        except OSError:
-            pass  # it is gone, or does not read
         self._socket.shutdown(how)
 
     def close(self) -> None:

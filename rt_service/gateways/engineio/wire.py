@@ -14,6 +14,7 @@ from rt_service.gateways.engineio.loop import WOULD_BLOCK
 from rt_service.gateways.engineio.tls import DetachedTls
 
 READ_BYTES = 65_536
+READ_DEFLATED = 2048  # which may become two megabytes
 
 
 class Receiver(Protocol):
@@ -98,7 +99,7 @@ class Wire:
 
     def _readable(self, _: int) -> None:
         try:
-            data = self._socket.recv(READ_BYTES)
+            data = self._socket.recv(READ_BYTES if self.deflater is None else READ_DEFLATED)
         except WOULD_BLOCK:
             return
         except OSError:
@@ -164,9 +165,15 @@ class TlsWire(Wire):
             super().sent_all()
 
     def shut(self) -> None:
-        self._shutting = bool(self._socket.held)
-        if not self._shutting:
-            super().shut()
+        self._shutting = True
+        try:
+            self._socket.say_goodbye()
+        except WOULD_BLOCK:
+            super().wait_writable()
+            return
+        except OSError:
+            pass  # it is gone
+        super().shut()
 
     def close(self) -> None:
         self.send = self._socket.send  # or it would hold itself
@@ -185,12 +192,12 @@ class TlsWire(Wire):
         except OSError:
             self._lost(GONE, "")
             return
-        if self._wanted:
+        if self._wanted and not self._shutting:
             super()._writable(fd)
-        else:
-            super().sent_all()
+            return
+        super().sent_all()
         if self._shutting:
-            self.shut()
+            super().shut()
 
 
 def wire_on(sock: Any, reader: Reader, deflater: frames.Deflater | None = None) -> Wire:

@@ -10,6 +10,7 @@ import msgspec
 import orjson
 from grpc.aio import ServicerContext
 
+from rt_service.core import encoding
 from rt_service.core.errors import BadRequest, RtError, TooLarge
 from rt_service.gateways.grpc import messages
 from rt_service.gateways.grpc import realtime_pb2 as rt
@@ -103,6 +104,7 @@ def _request(asked: rt.SessionRequest) -> dict[str, Any]:
     body = messages.parsed(asked.data or "{}")
     if not isinstance(body, dict):
         raise BadRequest('`data` is a JSON object with what the verb takes, such as {"room":"lobby"}')
+    encoding.encode(body)  # or it could be nested too deep to be handed on
     frame = {"op": asked.op, "ref": asked.ref or None, "ns": f"/{asked.ns.removeprefix('/')}" if asked.ns else None}
     return body | frame
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from zlib import crc32
-
 from rt_service import runtime
 from rt_service.core.errors import RtError
-from rt_service.core.limits import TokenBucket
-from rt_service.core.model import Token, Who
+from rt_service.core.model import Who
 from rt_service.core.ports import Clock
-from rt_service.gateways.mqtt.acks import Acks
-from rt_service.gateways.mqtt.broker import Broker, Refused, Taken
+from rt_service.gateways.mqtt.broker import Broker, Refused
 from rt_service.gateways.mqtt.handshake import V3_RETURN_CODES, ConnectionBounds, Guard, Terms, accept
-from rt_service.gateways.mqtt.message import Delivery, Message
+from rt_service.gateways.mqtt.incoming import Incoming
+from rt_service.gateways.mqtt.message import Delivery
 from rt_service.gateways.mqtt.output import ByteStream, Output
 from rt_service.gateways.mqtt.session import MqttSession
 from rt_service.metrics import Metrics
@@ -61,11 +58,8 @@ class Connection:
         self._terms: Terms | None = None
         self.since = 0  # when it was let in, in Unix ms
         self.output = Output(stream, bounds.waiting_bytes, self._drained)
-        self._acks = Acks(self._send)
-        self._publishes = TokenBucket(bounds.publishes_per_s, bounds.publish_burst, clock.monotonic())
-        self._unpaid = False  # a message that no token was taken for yet
-        self._over = self._pumps = False
-        self._aliases: dict[int, str] = {}
+        self._incoming = Incoming(self, broker, guard, clock, metrics, bounds)
+        self.over = self._pumps = False
         self._own_aliases: dict[str, int] = {}
         self._handle = {
             Publish: self._on_publish,
@@ -105,7 +99,7 @@ class Connection:
         except ProtocolViolation as error:
             self._violation(error)
         except TimeoutError:
-            self._refuse("keepalive" if self._terms else "connect_timeout")
+            self.refuse("keepalive" if self._terms else "connect_timeout")
             self.end(Reason.KEEPALIVE_TIMEOUT)
         except OSError:
             pass  # the peer is gone; what that means is decided in `_detach`
@@ -117,7 +111,7 @@ class Connection:
     def _read_until_end(self) -> None:
         framer = wire.Framer(self._bounds.packet_bytes)
         connect_by = self._clock.monotonic() + self._bounds.connect_s
-        while not self._over:
+        while not self.over:
             data = self._stream.read(self._terms.keepalive_s if self._terms else self._bounds.connect_s)
             if not data:
                 return
@@ -126,27 +120,15 @@ class Connection:
                 if self._clock.monotonic() > until:
                     runtime.sleep(0)  # the others' turn
                     until = self._clock.monotonic() + SLICE_S
-                    if self._over:  # an earlier message could not be kept: none may overtake it
+                    if self.over:  # an earlier message could not be kept: none may overtake it
                         return
                 self._take(codec.decode(header, body, self._version))
-                self._pace()
-                while not self._over and not self._acks.wait(self._bounds.receive_maximum, timeout_s=1.0):
-                    pass  # the client sends faster than its messages are kept
-                if self._over:
+                self._incoming.wait()
+                if self.over:
                     return
             if self._terms is None and self._clock.monotonic() > connect_by:
                 raise TimeoutError
             runtime.sleep(0)  # a socket that always has something to read would keep the loop to itself
-
-    def _pace(self) -> None:
-        """Read on later where more was published than may be: the system's buffers fill, and the client notices."""
-        while not self._over and self._unpaid:
-            wait_s = self._publishes.take(self._clock.monotonic())
-            if not wait_s:
-                self._unpaid = False
-                return
-            self._metrics.mqtt_paused.inc(wait_s)
-            runtime.sleep(wait_s)
 
     def _take(self, packet: Packet) -> None:
         if self._terms is None:
@@ -159,24 +141,24 @@ class Connection:
         return handle(packet)  # type: ignore[operator]
 
     def _violation(self, error: ProtocolViolation) -> None:
-        self._refuse(error.reason.name.lower(), error=str(error))
+        self.refuse(error.reason.name.lower(), error=str(error))
         if self._terms is None and error.reason is Reason.UNSUPPORTED_VERSION:
-            self._send(codec.encode(Connack(False, V3_RETURN_CODES[error.reason]), 4))  # 3.1.1 [MQTT-3.1.2-2]
+            self.send(codec.encode(Connack(False, V3_RETURN_CODES[error.reason]), 4))  # 3.1.1 [MQTT-3.1.2-2]
         self.end(error.reason)
 
     def end(self, reason: Reason) -> None:
         """Say why, in MQTT 5, and close. The will is sent, unless the client said goodbye before."""
-        if self._over:
+        if self.over:
             return
         if self._terms is not None and self._version == V5:
-            self._send(codec.encode(Disconnect(reason), V5))
+            self.send(codec.encode(Disconnect(reason), V5))
         self._detach()
 
     def _detach(self) -> None:
         if self._terms is not None and self._session.connection is self:
             self._metrics.sessions.labels("mqtt").dec()
             self._broker.detach(self._session, will_delay_s=self._terms.will_delay_s)
-        self._over = True
+        self.over = True
         self.output.hang_up()
 
     def _linger(self) -> None:
@@ -187,7 +169,8 @@ class Connection:
         except OSError:  # TimeoutError is one too
             pass
 
-    def _refuse(self, reason: str, **about: object) -> None:
+    def refuse(self, reason: str, **about: object) -> None:
+        """See `incoming.Line`."""
         self._metrics.mqtt_refused.labels(reason).inc()
         self._broker.log.info("mqtt_refused", client_id=self.client_id, reason=reason, **about)
 
@@ -197,95 +180,27 @@ class Connection:
         try:
             terms = accept(packet, self._broker, self._guard, self._bounds)
         except Refused as error:
-            self._refuse(error.reason.name.lower())
+            self.refuse(error.reason.name.lower())
             reason = error.reason if packet.version == V5 else V3_RETURN_CODES.get(error.reason, 5)
-            self._send(codec.encode(Connack(False, reason), packet.version))
-            self._over = True
+            self.send(codec.encode(Connack(False, reason), packet.version))
+            self.over = True
             self.output.hang_up()
             return
         self._terms, session = terms, terms.session
         self.since = self._clock.ms()
         session.attach(self, terms.will)
         self._metrics.sessions.labels("mqtt").inc()
-        self._send(codec.encode(Connack(terms.present, 0, terms.told), packet.version))
+        self.send(codec.encode(Connack(terms.present, 0, terms.told), packet.version))
         session.resume()
 
     # -- PUBLISH, and the acknowledgements of both directions
 
     def _on_publish(self, packet: Publish) -> None:
-        self._unpaid = True
-        session, packet_id = self._session, packet.packet_id
-        topic = self._topic(packet)
-        if not packet.qos:
-            self._publish(topic, packet, self._nobody_waits)
-            return
-        acknowledge = self._acks.expect()
-        kind = Kind.PUBACK if packet.qos == 1 else Kind.PUBREC
-
-        def answer(reason: int) -> None:
-            acknowledge(codec.encode(Acknowledgement(kind, packet_id, reason), self._version))
-
-        def taken(outcome: bool | RtError) -> None:
-            if isinstance(outcome, RtError):  # a temporary one: the client has to send it again
-                self._unavailable(outcome)
-                return
-            reason = Reason.SUCCESS if outcome else Reason.NO_MATCHING_SUBSCRIBERS
-            if packet.qos == 1:
-                answer(reason)
-            else:
-                session.receive(packet_id, lambda error: self._unavailable(error) if error else answer(reason))
-
-        if packet.qos == 2 and packet_id in session.received:
-            answer(Reason.SUCCESS)  # it came before [MQTT-4.3.3-10]
-            return
-        if packet.qos == 2 and len(session.received) >= self._bounds.receive_maximum:
-            raise ProtocolViolation(Reason.RECEIVE_MAXIMUM_EXCEEDED, "more in flight than the receive maximum")
-        if not self._publish(topic, packet, taken):
-            answer(Reason.NOT_AUTHORIZED)
-
-    def _publish(self, topic: str, packet: Publish, taken: Taken) -> bool:
-        """Whether the client may."""
-        session = self._session
-        if not self._guard.publish(session.who, topic):
-            self._refuse("not_authorized", topic=topic)
-            return False
-        message = Message.at(
-            self._clock.monotonic(), topic, packet.payload, packet.qos, packet.retain, packet.properties,
-            session.client_id,
-        )  # fmt: skip
-        if packet.qos:  # packet ids are used again, so only what is marked as sent before is looked up
-            check = f"{crc32(packet.payload, crc32(topic.encode())):x}"
-            message.token = Token(f"mqtt:{session.client_id}:{packet.packet_id}", check, packet.dup)
-        self._broker.publish(message, session.who, taken)
-        return True
-
-    def _nobody_waits(self, outcome: bool | RtError) -> None:
-        """Nobody is told what became of a QoS 0 message."""
-        if isinstance(outcome, RtError):
-            self._metrics.dropped.labels("mqtt_unkept").inc()
-
-    def _unavailable(self, error: RtError) -> None:
-        if not self._over:
-            self._refuse("unavailable", error=error.message)
-            self.end(Reason.SERVER_BUSY)
-
-    def _topic(self, packet: Publish) -> str:
-        """The topic, with the alias looked up or remembered (section 3.3.2.3.4)."""
-        if "subscription_identifier" in packet.properties:
-            raise ProtocolViolation(Reason.PROTOCOL_ERROR, "a client's PUBLISH with a subscription identifier")
-        alias = packet.properties.pop("topic_alias", None)
-        if alias is None:
-            return packet.topic
-        if not 0 < alias <= self._bounds.topic_aliases:
-            raise ProtocolViolation(Reason.TOPIC_ALIAS_INVALID, f"topic alias {alias}")
-        if packet.topic:
-            self._aliases[alias] = packet.topic
-        elif alias not in self._aliases:
-            raise ProtocolViolation(Reason.PROTOCOL_ERROR, f"topic alias {alias} is not known")
-        return self._aliases[alias]
+        assert self._terms is not None
+        self._incoming.take(packet, self._terms)
 
     def _acknowledge(self, kind: Kind, packet_id: int, reason: int = Reason.SUCCESS) -> None:
-        self._send(codec.encode(Acknowledgement(kind, packet_id, reason), self._version))
+        self.send(codec.encode(Acknowledgement(kind, packet_id, reason), self._version))
 
     def _on_acknowledgement(self, packet: Acknowledgement) -> None:
         session, packet_id = self._session, packet.packet_id
@@ -299,7 +214,7 @@ class Connection:
 
         def kept(error: RtError | None) -> None:
             if error is not None:
-                self._unavailable(error)
+                self._incoming.unavailable(error)
             else:
                 self._acknowledge(answer, packet_id, Reason.SUCCESS if known else Reason.PACKET_ID_NOT_FOUND)
 
@@ -311,7 +226,7 @@ class Connection:
         identifier = (packet.properties.get("subscription_identifier") or [None])[0]
         reasons = [self._subscribe(subscription, identifier) for subscription in packet.subscriptions]
         told = [reason if self._version == V5 or reason < 0x80 else 0x80 for reason in reasons]
-        self._send(codec.encode(Suback(Kind.SUBACK, packet.packet_id, told), self._version))
+        self.send(codec.encode(Suback(Kind.SUBACK, packet.packet_id, told), self._version))
         self._session.pump()
 
     def _subscribe(self, subscription: Subscription, identifier: int | None) -> int:
@@ -321,24 +236,24 @@ class Connection:
         if subscription.no_local and filter.startswith(SHARE_PREFIX):
             raise ProtocolViolation(Reason.PROTOCOL_ERROR, "No Local on a shared subscription")  # [MQTT-3.8.3-4]
         if not self._guard.subscribe(self._session.who, filter):
-            self._refuse("not_authorized", filter=filter)
+            self.refuse("not_authorized", filter=filter)
             return Reason.NOT_AUTHORIZED
         try:
             self._broker.subscribe(self._session, subscription, identifier)
         except Refused as error:
-            self._refuse("subscriptions")
+            self.refuse("subscriptions")
             return error.reason
         return subscription.qos
 
     def _on_unsubscribe(self, packet: Unsubscribe) -> None:
         removed = [self._broker.unsubscribe(self._session, filter) for filter in packet.filters]
         reasons: list[int] = [Reason.SUCCESS if one else Reason.NO_SUBSCRIPTION_EXISTED for one in removed]
-        self._send(codec.encode(Suback(Kind.UNSUBACK, packet.packet_id, reasons), self._version))
+        self.send(codec.encode(Suback(Kind.UNSUBACK, packet.packet_id, reasons), self._version))
 
     def _on_ping(self, packet: Ping) -> None:
         if packet.kind != Kind.PINGREQ:
             raise ProtocolViolation(Reason.PROTOCOL_ERROR, "a PINGRESP of a client")
-        self._send(codec.encode(Ping(Kind.PINGRESP), self._version))
+        self.send(codec.encode(Ping(Kind.PINGRESP), self._version))
 
     def _on_disconnect(self, packet: Disconnect) -> None:
         session = self._session
@@ -349,7 +264,7 @@ class Connection:
             if expiry and not session.expiry_s:
                 raise ProtocolViolation(Reason.PROTOCOL_ERROR, "a session that was to end is to be kept")
             session.expiry_s = float(min(expiry, self._broker.bounds.session_expiry_max_s))
-        self._over = True
+        self.over = True
 
     def _on_auth(self, packet: Auth) -> None:
         raise ProtocolViolation(Reason.PROTOCOL_ERROR, "AUTH without an authentication method")
@@ -382,7 +297,7 @@ class Connection:
             return False
         if alias[1] is not None:
             self._own_aliases[delivery.message.topic] = alias[1]  # it is told now
-        self._send(packet)
+        self.send(packet)
         return True
 
     def _alias(self, topic: str, most: int) -> tuple[str, int | None]:
@@ -396,10 +311,11 @@ class Connection:
             return topic, None
         return topic, len(self._own_aliases) + 1
 
-    def _send(self, packet: bytes) -> None:
+    def send(self, packet: bytes) -> None:
+        """See `incoming.Line`."""
         if not self.output.send(packet):
-            self._refuse("slow")
-            self._over = True
+            self.refuse("slow")
+            self.over = True
             self.output.closed = True
             self._stream.hang_up()
 

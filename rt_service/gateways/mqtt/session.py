@@ -110,6 +110,7 @@ class MqttSession:
         self.queue = Queue(bounds)
         self.retained: deque[Iterator[Delivery | None]] = deque()
         self.received: set[int] = set()
+        self.arriving: dict[int, list[Callable[[bool | RtError], None]]] = {}  # being kept, and who waits for that
         self.expiry_s = 0.0
         self.ends_at: float | None = None
         self.will: Message | None = None

@@ -92,6 +92,9 @@ class SocketIoGateway:
         number: int = self._manager._generate_ack_id(sid, answered)
         return number
 
+    def forget_ack(self, sid: str, number: int) -> None:
+        self._manager.callbacks.get(sid, {}).pop(number, None)
+
     def end(self, transport: SocketIoTransport, code: str, reconnect: bool) -> None:
         """A client comes back by itself when its connection breaks, but not when its namespace is disconnected."""
         self._metrics.closed.labels(code).inc()

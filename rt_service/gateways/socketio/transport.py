@@ -21,6 +21,9 @@ class Line(Protocol):
     def expect_ack(self, sid: str, answered: Callable[..., None]) -> int:
         """The id under which the client's acknowledgement will come."""
 
+    def forget_ack(self, sid: str, number: int) -> None:
+        """It is not waited for any more."""
+
     def end(self, transport: SocketIoTransport, code: str, reconnect: bool) -> None:
         """End the session, soon: whoever closes it may be walking through the tables that this changes."""
 
@@ -46,7 +49,7 @@ class SocketIoTransport:
     def waiting(self) -> int:
         return self.connection.waiting
 
-    def ask(self, body: dict[str, Any], answered: Answered) -> None:
+    def ask(self, body: dict[str, Any], answered: Answered) -> Callable[[], object]:
         def acknowledged(said: Any = None, *_: Any) -> None:
             if self._asked:
                 self._asked.pop(number, None)
@@ -56,6 +59,11 @@ class SocketIoTransport:
         self._asked = self._asked or {}
         self._asked[number] = answered
         self.connection.send_frame(packets.frame(packets.EVENT, self.namespace, ["call", body], number))
+        return lambda: self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        if self._asked and self._asked.pop(number, None) is not None:
+            self._line.forget_ack(self.sid, number)
 
     def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int = 0) -> None:
         if self._closing:

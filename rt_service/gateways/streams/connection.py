@@ -60,7 +60,7 @@ class StreamConnection(Sender):
     def outbox(self) -> Any:
         return self.out
 
-    def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> None:
+    def ask(self, body: dict[str, Any], answered: Callable[[Any], None]) -> Callable[[], object]:
         raise NotImplementedError("a stream is not asked: it cannot answer")
 
     def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int = 0) -> None:

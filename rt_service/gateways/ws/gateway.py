@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -49,9 +50,10 @@ class JsonTransport:
     def waiting(self) -> int:
         return self.connection.waiting
 
-    def ask(self, body: dict[str, Any], answered: Answered) -> None:
+    def ask(self, body: dict[str, Any], answered: Answered) -> Callable[[], object]:
         self._asked[body["id"]] = answered
         self.connection.send_frame(self.wire.push(self.namespace, "call", body))
+        return lambda: self._asked.pop(body["id"], None)
 
     def answer(self, call_id: str, said: Any) -> bool:
         """Whether such a call waits."""
