@@ -130,7 +130,7 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
     service.start()
     own = (effective.mqtt.cert_file or effective.server.cert_file) if service.mqtt else ""
     simulator = _start_simulator(effective.simulate.devices, service.mqtt_url, own)
-    grpc = service.grpc.address if service.grpc else ""
+    grpc = service.grpc.shown if service.grpc else ""
     _print_banner(effective, service.http_url, service.mqtt_url, grpc, embedded=service.mqtt is not None)
     try:
         if ready_file is not None:

@@ -230,6 +230,8 @@ class Grpc(Section):
     enabled: bool = Field(False, description="serve gRPC, in a process of its own")
     host: str = Field("127.0.0.1", description="address for gRPC")
     port: Port = Field(50_051, description="port for gRPC; 0 takes a free one")
+    cert_file: str = Field("", description="PEM file with the certificate for TLS; empty: that of server")
+    key_file: str = Field("", description="PEM file with its private key; empty: it stands in cert_file")
     streams: Positive = Field(1000, description="open Subscribe and Session streams; more are refused")
     requests: Positive = Field(1000, description="other gRPC requests under way at one time; more are refused")
 

@@ -6,7 +6,10 @@ import pytest
 
 from tests.support.service import Service
 
-ALONE = ("chaos/", "hostile/", "e2e/test_benchmarks", "integration/test_slow_readers", "integration/test_tls_attacks")
+ALONE = (
+    "chaos/", "hostile/", "e2e/test_benchmarks", "integration/test_fairness", "integration/test_slow_readers",
+    "integration/test_tls_attacks",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

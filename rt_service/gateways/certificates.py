@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rt_service import log
-from rt_service.core.ports import Clock
-from rt_service.settings import SettingsError
+from rt_service.settings import Settings, SettingsError
 
 LOOK_S = 1.0  # between looks at the files
 
@@ -22,19 +22,19 @@ class Files(NamedTuple):
 
 
 class Certificates:
-    def __init__(self, section: str, files: Files, clock: Clock) -> None:
+    def __init__(self, section: str, files: Files, monotonic: Callable[[], float]) -> None:
         """Raises SettingsError where they cannot be used; `section` is that of the settings."""
         self._section = section
         self._files = files
-        self._clock = clock
+        self._monotonic = monotonic
         self._log = log.get("tls")
         self._seen = self._stamps()
-        self._look_at = clock.monotonic() + LOOK_S
+        self._look_at = monotonic() + LOOK_S
         self._context = read(section, files)
 
     def context(self) -> ssl.SSLContext:
         """What the next handshake is done with: the files as they are, or as they were when they could be used."""
-        now = self._clock.monotonic()
+        now = self._monotonic()
         if now >= self._look_at:
             self._look_at = now + LOOK_S
             seen = self._stamps()
@@ -61,6 +61,20 @@ def _stamp(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def files_of(settings: Settings, section: str) -> Files | None:
+    """Of the certificate of a port: its own, or that of the HTTP port; None without TLS."""
+    server = Files(settings.server.cert_file, settings.server.key_file)
+    own = {
+        "server": server,
+        "mqtt": Files(settings.mqtt.cert_file, settings.mqtt.key_file),
+        "grpc": Files(settings.grpc.cert_file, settings.grpc.key_file),
+    }[section]
+    found = own if own.certificate else server
+    if not found.certificate:
+        return None
+    return found._replace(ca=settings.mqtt.ca_file) if section == "mqtt" else found
 
 
 def read(section: str, files: Files) -> ssl.SSLContext:

@@ -12,7 +12,7 @@ from rt_service.core.ports import Clock
 from rt_service.gateways import certificates
 from rt_service.gateways.acceptor import Acceptor
 from rt_service.gateways.addresses import Addresses, Networks, parsed
-from rt_service.gateways.certificates import Certificates, Files
+from rt_service.gateways.certificates import Certificates, files_of
 from rt_service.gateways.engineio.protocol import Deadlines
 from rt_service.gateways.gate import Gate
 from rt_service.gateways.hosts import Hosts
@@ -38,22 +38,23 @@ class Front:
         proxies = Proxies(self._proxies, server.proxy_header)
         own = [] if parsed(server.host) else [server.host]
         gate = Gate(app, Hosts([*own, *server.hosts]), proxies, self._addresses, self._metrics)
-        acceptor = self._acceptor("server", sock, server.max_connections, _server_files(self._settings))
+        acceptor = self._acceptor("server", sock, server.max_connections)
         deadlines = Deadlines(server.headers_s, server.body_s, server.keepalive_s)
         return Listener(acceptor, sock, gate, self._metrics, deadlines)
 
     def mqtt(self, sock: socket.socket) -> Acceptor:
         """What the embedded broker gets connections from. Raises SettingsError."""
-        return self._acceptor("mqtt", sock, self._settings.mqtt.max_connections, _mqtt_files(self._settings))
+        return self._acceptor("mqtt", sock, self._settings.mqtt.max_connections)
 
     def http_url(self, sock: socket.socket) -> str:
-        return _url("https" if _server_files(self._settings) else "http", sock)
+        return _url("https" if files_of(self._settings, "server") else "http", sock)
 
     def mqtt_url(self, sock: socket.socket) -> str:
-        return _url("mqtts" if _mqtt_files(self._settings) else "mqtt", sock)
+        return _url("mqtts" if files_of(self._settings, "mqtt") else "mqtt", sock)
 
-    def _acceptor(self, section: str, sock: socket.socket, most: int, files: Files | None) -> Acceptor:
-        own = Certificates(section, files, self._clock) if files else None
+    def _acceptor(self, section: str, sock: socket.socket, most: int) -> Acceptor:
+        files = files_of(self._settings, section)
+        own = Certificates(section, files, self._clock.monotonic) if files else None
         handshake_s = self._settings.server.headers_s
         return Acceptor(section, sock, most, self._addresses, self._proxies, self._metrics, own, handshake_s)
 
@@ -66,12 +67,12 @@ def check(settings: Settings) -> None:
             make(values)
         except ValueError as error:
             raise SettingsError(f"server.{name}: {error}") from None
-    if settings.mqtt.ca_file and not _mqtt_files(settings):
+    if settings.mqtt.ca_file and not files_of(settings, "mqtt"):
         raise SettingsError("mqtt.ca_file: without mqtt.cert_file nobody is asked for a certificate")
     if settings.mqtt.ca_file and settings.simulate.devices and not settings.bridge.url:
         raise SettingsError("simulate.devices: they have no certificates, which mqtt.ca_file asks for")
-    for section, files in (("server", _server_files(settings)), ("mqtt", _mqtt_files(settings))):
-        if files:
+    for section in ("server", "mqtt", "grpc"):
+        if files := files_of(settings, section):
             certificates.read(section, files)
 
 
@@ -91,15 +92,3 @@ def listen(section: str, host: str, port: int, backlog: int) -> socket.socket:
 def _url(scheme: str, sock: socket.socket) -> str:
     host, port, *_ = sock.getsockname()
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def _server_files(settings: Settings) -> Files | None:
-    """Of the certificate of the HTTP port; None without TLS."""
-    server = settings.server
-    return Files(server.cert_file, server.key_file) if server.cert_file else None
-
-
-def _mqtt_files(settings: Settings) -> Files | None:
-    """Of the certificate of the embedded broker's port: its own, or that of the HTTP port."""
-    own = settings.mqtt if settings.mqtt.cert_file else settings.server
-    return Files(own.cert_file, own.key_file, settings.mqtt.ca_file) if own.cert_file else None

@@ -23,7 +23,7 @@ def files(authority: Authority) -> tuple[Path, Path]:
 
 def test_grpc_is_served_also_after_the_certificate_was_renewed(authority: Authority, files: tuple[Path, Path]) -> None:
     options = ("--grpc-port", "0", *tls_settings(*files))
-    with Service(*options, environment=NOBODY_TRUSTS_IT) as service, GrpcChannel(service.grpc) as client:
+    with Service(*options, environment=NOBODY_TRUSTS_IT) as service, GrpcChannel(service.grpc, authority.ca) as client:
         stream = client.subscribe("secure-grpc")
         assert next(stream).joined.position.offset == 0
         assert client.publish("secure-grpc", {"text": "hi"}).offset == 1

@@ -6,6 +6,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -41,10 +42,15 @@ def error_of(ask: Callable[[], Any]) -> grpc.RpcError:
 class GrpcChannel:
     """Leaving a `with` block closes it."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, ca: Path | None = None) -> None:
+        """`ca` signed the certificate of the server; without, there is no TLS."""
         # Without backoff of a second, so that a test that starts a server again does not wait for it.
         options = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 100)]
-        self.channel = grpc.insecure_channel(address, options=[*options, ("grpc.use_local_subchannel_pool", 1)])
+        options.append(("grpc.use_local_subchannel_pool", 1))
+        if ca is None:
+            self.channel = grpc.insecure_channel(address, options=options)
+        else:
+            self.channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(ca.read_bytes()), options=options)
         self.stub: Any = RealtimeStub(self.channel)  # type: ignore[no-untyped-call]
 
     def __enter__(self) -> GrpcChannel:

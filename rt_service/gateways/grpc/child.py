@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rt_service import log, runtime
+from rt_service.gateways.certificates import files_of
 from rt_service.metrics import Metrics
 from rt_service.settings import Settings, SettingsError
 
@@ -49,6 +50,11 @@ class GrpcChild:
         self._wrong = None
         runtime.spawn(self._watch, leash)
 
+    @property
+    def shown(self) -> str:
+        """The address, for people."""
+        return f"{self.address} with TLS" if files_of(self._settings, "grpc") else self.address
+
     def healthy(self) -> str | None:
         """None, or what is wrong."""
         return self._wrong
@@ -86,7 +92,7 @@ class GrpcChild:
         chosen |= {f"log.{key}": value for key, value in self._settings.log.model_dump(mode="json").items()}
         limits, auth = self._settings.limits, self._settings.auth
         chosen |= {"auth.mode": auth.mode, "auth.open_to_all": auth.open_to_all}
-        chosen |= {"server.cert_file": self._settings.server.cert_file}
+        chosen |= {f"server.{name}": getattr(self._settings.server, name) for name in ("cert_file", "key_file")}
         chosen |= {"limits.wire_bytes": limits.wire_bytes, "limits.call_timeout_max_s": limits.call_timeout_max_s}
         return [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
 

@@ -12,12 +12,14 @@ from grpc_reflection.v1alpha import reflection
 
 from rt_service import log
 from rt_service.core.errors import RtError
+from rt_service.gateways.certificates import files_of
 from rt_service.gateways.grpc import realtime_pb2 as rt
 from rt_service.gateways.grpc.bounds import Bounds, Counts
 from rt_service.gateways.grpc.http import Connections
 from rt_service.gateways.grpc.publisher import Publisher
 from rt_service.gateways.grpc.realtime_pb2_grpc import add_RealtimeServicer_to_server
 from rt_service.gateways.grpc.servicer import Realtime
+from rt_service.gateways.grpc.tls import Credentials
 from rt_service.gateways.grpc.upstream import Upstream
 from rt_service.gateways.grpc.verbs import Verbs
 from rt_service.settings import Settings, SettingsError
@@ -55,13 +57,17 @@ class Server:
         self._reached = False
 
     async def start(self) -> str:
-        """Listen; the address, as a gRPC client takes it. Raises SettingsError."""
+        """Listen; the address, as a gRPC client takes it. Raises SettingsError: port or certificate cannot be used."""
         host, port = self._settings.grpc.host, self._settings.grpc.port
         shown = f"[{host}]" if ":" in host else host
+        files = files_of(self._settings, "grpc")
         _check_free(host, port)
         await self._tell(_NOT_SERVING)
         try:
-            port = self._server.add_insecure_port(f"{shown}:{port}")
+            if files is None:
+                port = self._server.add_insecure_port(f"{shown}:{port}")
+            else:
+                port = self._server.add_secure_port(f"{shown}:{port}", Credentials(files).for_server())
         except RuntimeError:
             raise SettingsError(f"grpc.port: cannot listen on {shown}:{port}") from None
         await self._probe()
