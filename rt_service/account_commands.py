@@ -79,6 +79,20 @@ def enable_account(name: Name, data_dir: DataDir = None, config: ConfigFile = No
     print(f"account {name} is enabled")
 
 
+@account_app.command("role")
+def change_role(
+    name: Name,
+    role: Annotated[str, typer.Argument(help="admin, user or service")],
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    set: Set = None,
+) -> None:
+    """Give an account another role, and end what is open with the old one."""
+    with _accounts(config, set, data_dir) as accounts:
+        accounts.change_role(name, role)
+    print(f"account {name} has role {role} now")
+
+
 @account_app.command("password")
 def set_password(
     name: Name,

@@ -59,6 +59,9 @@ class AccountStore(Protocol):
     def disable_account(self, name: str) -> Eviction | None:
         """The eviction that goes with it; None when there is no such account."""
 
+    def change_role(self, name: str, role: str) -> Eviction | None:
+        """The eviction of who it was until then; None when there is no such account."""
+
     def enable_account(self, name: str) -> bool:
         """Whether there is such an account."""
 
@@ -83,8 +86,7 @@ class Accounts:
     def register(self, name: object, password: object, role: str = "user") -> Account:
         """Raises BadRequest for a name, password or role that cannot be, Conflict when the name is taken."""
         name = account_name(name)
-        if role not in ROLES:
-            raise BadRequest(f"a role is {', '.join(ROLES)}, not {role}")
+        _check_role(role)
         hash = self._passwords.hash(new_password(password, name))
         account = Account(name, hash, role, self._clock.ms())
         self._store.add_account(account)
@@ -106,6 +108,11 @@ class Accounts:
         """Nobody comes in with it any more, and who is in is out. Raises NotFound."""
         self._evict(name, self._store.disable_account(name), "account_disabled")
 
+    def change_role(self, name: str, role: str) -> None:
+        """What somebody has open, or was issued, says what they were before: it ends. Raises BadRequest, NotFound."""
+        _check_role(role)
+        self._evict(name, self._store.change_role(name, role), "role_changed", role=role)
+
     def enable(self, name: str) -> None:
         """Raises NotFound."""
         if not self._store.enable_account(name):
@@ -123,11 +130,16 @@ class Accounts:
         """By name."""
         return self._store.accounts()
 
-    def _evict(self, name: str, eviction: Eviction | None, event: str) -> None:
+    def _evict(self, name: str, eviction: Eviction | None, event: str, **about: str) -> None:
         if eviction is None:
             raise _no_account(name)
-        self._log.info(event, name=name)
+        self._log.info(event, name=name, **about)
         self._evicted(eviction)
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise BadRequest(f"a role is {', '.join(ROLES)}, not {role}")
 
 
 def account_name(value: object) -> str:

@@ -64,6 +64,14 @@ class Store:
     def enable_account(self, name: str) -> bool:
         return self._enable(accounts, name)
 
+    def change_role(self, name: str, role: str) -> Eviction | None:
+        with self._database.transaction() as connection:
+            was = connection.execute(select(accounts.c.role).where(accounts.c.id == name)).scalar_one_or_none()
+            if was is None:
+                return None
+            connection.execute(update(accounts).where(accounts.c.id == name).values(role=role))
+            return self._evict(connection, identity(name, was))
+
     def _evicting_account(self, changed: Update, name: str) -> Eviction | None:
         with self._database.transaction() as connection:
             role = connection.execute(changed.returning(accounts.c.role)).scalar_one_or_none()

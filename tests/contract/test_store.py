@@ -141,6 +141,14 @@ def test_an_account_is_disabled_and_enabled(store: Store) -> None:
     assert store.enable_account("alice") and store.account("alice") == alice()
 
 
+def test_an_account_gets_another_role(store: Store) -> None:
+    store.add_account(alice(role="service"))
+    eviction = store.change_role("alice", "admin")
+    assert eviction is not None and (eviction.kind, eviction.id) == ("service", "alice")  # who it was until then
+    assert store.account("alice") == alice(role="admin")
+    assert store.change_role("nobody", "admin") is None
+
+
 def test_what_is_not_there_cannot_be_changed(store: Store) -> None:
     assert store.change_password("nobody", "x") is None and store.disable_account("nobody") is None
     assert not store.enable_account("nobody")

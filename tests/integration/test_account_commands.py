@@ -74,6 +74,8 @@ def test_accounts_are_added_listed_disabled_and_enabled(operator: Operator) -> N
     ]
     assert "disabled" in operator.says("account", "list")
     operator.says("account", "enable", "alice")
+    operator.says("account", "role", "billing", "user")
+    assert [one["role"] for one in operator.listed("account")] == ["admin", "user"]
     operator.says("account", "password", "alice", "--password-stdin", stdin="battery staple\n")
     assert "disabled" not in operator.says("account", "list")
 
@@ -85,6 +87,8 @@ def test_what_cannot_be_done_is_said_in_one_line(operator: Operator) -> None:
     assert "8 to 256 characters" in operator.refused(*add, "bob", "--password-stdin", stdin="short")
     assert "a role is" in operator.refused(*add, "bob", "--role", "king", "--password-stdin", stdin=PASSWORD)
     assert "use --password-stdin" in operator.refused(*add, "bob", code=2)
+    assert "a role is" in operator.refused("account", "role", "alice", "king")
+    assert "there is no account bob" in operator.refused("account", "role", "bob", "admin")
     assert "there is no account bob" in operator.refused("account", "password", "bob")
     assert "there is no device pump-1" in operator.refused("device", "rotate", "pump-1")
     assert "a grant is rooms and verbs" in operator.refused("device", "add", "pump-1", "--grant", "everything")

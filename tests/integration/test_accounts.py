@@ -56,6 +56,11 @@ class Accounts(Service):
         client.ok("join", room="lobby")
         return client
 
+    def sessions(self, token: str) -> int:
+        """What somebody is told who asks for all sessions, which is for admins."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.get(f"{self.http}/api/v1/sessions", headers=headers, timeout=30).status_code
+
     def types(self, *arguments: str, stdin: str = "") -> str:
         """What a command says about the same store."""
         command = [sys.executable, "run.py", *arguments, "--data-dir", str(self.data)]
@@ -180,6 +185,18 @@ def test_what_an_operator_changes_counts_in_a_running_service_within_a_second() 
         service.restart()
         with eventually(lambda: _refused(service, bobs)), WsClient(service.http, query={"token": alices}) as alice:
             assert alice.refused("join", room="lobby") == "unauthorized"
+
+
+def test_who_is_no_admin_any_more_is_out_and_comes_back_as_a_user() -> None:
+    with Accounts() as service:
+        service.types("account", "add", "alice", "--role", "admin", "--password-stdin", stdin=PASSWORD)
+        token = service.token_of("alice")
+        with service.enters(token) as alice:
+            assert service.sessions(token) == 200
+            service.types("account", "role", "alice", "user")
+            eventually(lambda: alice.pushed("closing"))
+            assert service.sessions(token) == 401
+        assert service.sessions(service.token_of("alice")) == 403
 
 
 def _refused(service: Service, token: str) -> Any:
