@@ -63,7 +63,7 @@ def test_clients_that_come_and_go_by_the_hundred(siege: Siege, over: str) -> Non
 
 def test_clients_that_connect_all_at_once_after_an_outage(siege: Siege) -> None:
     with siege.attack() as service:
-        clients = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(500)]
+        clients = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(5000)]
         join = masked(TEXT, b'{"op":"join","ns":"/game","room":"back","ref":1}')
         for number, client in enumerate(clients):
             client.sendall(UPGRADE % number + join)

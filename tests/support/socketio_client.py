@@ -8,6 +8,7 @@ from typing import Any
 import socketio
 from engineio.payload import Payload
 
+from rt_client import tls
 from tests.support.verbs import Verbs
 from tests.support.waiting import eventually
 
@@ -38,7 +39,8 @@ class SocketIoClient(Verbs):
         self.namespace = namespace
         self.events: list[tuple[str, Any]] = []
         self.on_call: Callable[[dict[str, Any]], Any] | None = None
-        self.client = socketio.Client(reconnection=False)
+        safe = {"sslopt": {"context": tls.context(None)}} if url.startswith("https") else {}
+        self.client = socketio.Client(reconnection=False, websocket_extra_options=safe)
         _keep_order(self.client)
         self.client.on("*", lambda event, body: self.events.append((event, body)), namespace=namespace)
         self.client.on("call", self._called, namespace=namespace)

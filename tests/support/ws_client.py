@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from rt_client import tls
 from tests.support.binary import to_json, with_bytes
 from tests.support.verbs import Verbs
 from tests.support.waiting import eventually
@@ -30,7 +31,8 @@ class WsClient(Verbs):
         self._answers: dict[int, dict[str, Any]] = {}
         self._refs = itertools.count(1)
         said = urlencode((query or {}) | ({"user": user} if user else {}))
-        self._context = connect(f"{url.replace('http', 'ws', 1)}/ws?{said}", max_size=None)
+        safe = tls.context(None) if url.startswith("https") else None  # it reads and writes in two threads
+        self._context = connect(f"{url.replace('http', 'ws', 1)}/ws?{said}", max_size=None, ssl=safe)
         self.socket = self._context.__enter__()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

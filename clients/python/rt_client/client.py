@@ -10,7 +10,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-from rt_client.link import Answer, Link, answer_of
+from rt_client.link import Answer, Link, Trust, answer_of
 from rt_client.model import Closing, Identity, Member, Position, PresenceChange, Publication, RtError, Twin
 from rt_client.room import ANSWER_S, NEVER_S, WAITING_MOST, H, Handler, Handlers, Room, log, pause_s
 
@@ -34,11 +34,13 @@ class Client:
         user: str | None = None,
         token: Token | None = None,
         info: Any = None,
+        ca_file: str | None = None,
     ) -> None:
-        """`token` may be a function, which is asked before each connect; `info` is shown in presence.
+        """`token` may be a function, which is asked before each connect; `info` is shown in presence; `ca_file` has the
+        authority that signed the certificate of https://, where the system does not trust it.
 
         Raises:
-            RtError: `url` or `namespace` cannot be one.
+            RtError: `url`, `namespace` or `ca_file` cannot be one.
         """
         if not url.startswith(("http://", "https://")):
             raise RtError("bad_request", f"a url is like http://127.0.0.1:5000, not {url}")
@@ -49,6 +51,7 @@ class Client:
         name = user or (None if token else f"anon-{secrets.token_hex(6)}")
         self._auth = {name: value for name, value in (("user", name), ("info", info)) if value is not None}
         self._token = token
+        self._trust = Trust(url, ca_file)
         self._answers = Handlers()
         self._inbox: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._stay, self._tell)]
@@ -168,7 +171,7 @@ class Client:
     # -- staying connected
 
     def _open(self) -> None:
-        link = Link(self.url, self._namespace, self._received, self._lost)
+        link = Link(self.url, self._namespace, self._trust, self._received, self._lost)
         token = self._token() if callable(self._token) else self._token
         link.open(self._auth if token is None else {**self._auth, "token": token})
         with self._changed:

@@ -15,10 +15,12 @@ from functools import partial
 from typing import Any
 
 import engineio
+import requests
 import socketio
 from engineio import packet as engineio_packet
 from socketio import packet
 
+from rt_client import tls
 from rt_client.model import RtError
 
 OPEN_S = 10.0  # for the service to let us in
@@ -27,6 +29,37 @@ WIRE_BYTES = 1 << 20  # the service ends a connection that says more at once
 
 Answer = dict[str, Any]
 Received = Callable[["Link", str, Any, int | None], None]
+
+
+class _Trusting(requests.Session):
+    """The base class takes what REQUESTS_CA_BUNDLE says over its own `verify`."""
+
+    def merge_environment_settings(self, *args: Any) -> Any:
+        return {**super().merge_environment_settings(*args), "verify": self.verify}
+
+
+class Trust:
+    """Whom to believe who they are, over https://."""
+
+    def __init__(self, url: str, ca_file: str | None) -> None:
+        """Raises RtError: `ca_file` cannot be used."""
+        self._ca_file = ca_file
+        try:
+            self._context = tls.context(ca_file) if url.startswith("https://") else None
+        except OSError as error:  # an ssl.SSLError is one too
+            raise RtError("bad_request", f"ca_file {ca_file}: {error.strerror or error}") from None
+
+    def session(self) -> requests.Session:
+        """For long polling."""
+        if self._ca_file is None:
+            return requests.Session()
+        made = _Trusting()
+        made.verify = self._ca_file
+        return made
+
+    def options(self) -> dict[str, Any]:
+        """Of websocket-client."""
+        return {"sslopt": {"context": self._context}} if self._context is not None else {}
 
 
 class _Json:
@@ -64,8 +97,13 @@ class _InOrder(engineio.Client):
 class Link(socketio.Client):
     """`received(link, event, body, number)` and `lost(link)` are called in the thread that reads."""
 
-    def __init__(self, url: str, namespace: str, received: Received, lost: Callable[[Link], None]) -> None:
-        super().__init__(reconnection=False, handle_sigint=False, serializer=_Packet)
+    def __init__(
+        self, url: str, namespace: str, trust: Trust, received: Received, lost: Callable[[Link], None]
+    ) -> None:
+        super().__init__(
+            reconnection=False, handle_sigint=False, serializer=_Packet,
+            http_session=trust.session(), websocket_extra_options=trust.options(),
+        )  # fmt: skip
         self.over = False
         self._url, self._namespace = url, namespace
         self._received, self._lost = received, lost
