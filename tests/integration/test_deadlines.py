@@ -136,7 +136,7 @@ def test_a_connect_that_trickles_is_not_waited_for(impatient: Service) -> None:
     before = impatient.metric("rt_mqtt_refused_total", reason="connect_timeout")
     with RawMqtt(impatient.mqtt) as client:
         connect = b"\x10\xff\xff\x03\x00\x04MQTT\x05\x00\x00\x00\x00\xff\xff" + b"a" * 200
-        assert 0.4 < trickle(client._socket, connect) < 5
+        assert 0.4 < trickle(client.socket, connect) < 5
     assert impatient.metric("rt_mqtt_refused_total", reason="connect_timeout") == before + 1
 
 

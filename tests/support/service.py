@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-READY_S = 20.0
+READY_S = 60.0
 
 
 class Service:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0  # of a machine that does much else; a condition that comes is not waited for
 
 
 def eventually(condition: Callable[[], T], deadline_s: float = DEADLINE_S) -> T:
