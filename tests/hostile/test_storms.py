@@ -13,7 +13,7 @@ from tests.hostile import ways
 from tests.hostile.siege import Siege
 from tests.support.raw_http import RawHttp, said
 from tests.support.raw_mqtt import RawMqtt
-from tests.support.raw_ws import TEXT, Http, RawWebSocket, masked
+from tests.support.raw_ws import Http, RawWebSocket
 from tests.support.service import Service
 from tests.support.waiting import eventually
 
@@ -24,10 +24,6 @@ SETTINGS = (
     "limits.join_first_s=0.5",
 )
 TOO_MANY = 'rt_refused_total{code="too_many_requests"}'
-UPGRADE = (
-    b"GET /ws?user=back-%d HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
 
 
 def come_and_go(over: str) -> Callable[[Service, int], None]:
@@ -59,21 +55,6 @@ def test_clients_that_come_and_go_by_the_hundred(siege: Siege, over: str) -> Non
     with siege.attack() as service:
         for n in range(400):
             come_and_go(over)(service, n)
-
-
-def test_clients_that_connect_all_at_once_after_an_outage(siege: Siege) -> None:
-    with siege.attack() as service:
-        clients = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(5000)]
-        join = masked(TEXT, b'{"op":"join","ns":"/game","room":"back","ref":1}')
-        for number, client in enumerate(clients):
-            client.sendall(UPGRADE % number + join)
-        for client in clients:
-            client.settimeout(10)
-            answer = b""
-            while b'"ok":true' not in answer:
-                answer += client.recv(65536)
-        for client in clients:
-            client.close()
 
 
 def test_clients_that_open_connections_and_say_nothing(siege: Siege) -> None:

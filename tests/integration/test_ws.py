@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from rt_service.mqtt import codec
+from rt_service.mqtt.packets import Connect, Kind, Ping
 from tests.support.mqtt_client import MqttClient
-from tests.support.raw_ws import RawWebSocket
+from tests.support.raw_ws import BINARY, TEXT, RawWebSocket, masked
 from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
 from tests.support.waiting import eventually
@@ -153,3 +156,32 @@ def test_a_client_that_answers_no_calls_says_so_and_another_of_its_name_is_calle
         newest.send('{"op":"ping","ns":"/chat","ref":1}')
         assert json.loads(newest.recv(timeout=10))["ok"]
         assert answers.ok("call", to="user:twins", method="m")["data"] == "here"
+
+
+SAID = {
+    "/ws": [masked(TEXT, b'{"op":"ping","ns":"/chat","ref":1}')],
+    "/socket.io/?EIO=4&transport=websocket": [masked(TEXT, b"40/chat,"), masked(TEXT, b'42/chat,1["ping"]')],
+    "/mqtt": [
+        masked(BINARY, codec.encode(Connect("in-one-piece"), 5)),
+        masked(BINARY, codec.encode(Ping(Kind.PINGREQ), 5)),
+    ],
+}
+ANSWERED = {"/ws": b'"ok":true', "/mqtt": b"\xd0\x00"}
+
+
+@pytest.mark.parametrize("path", SAID)
+def test_what_comes_in_one_piece_with_the_handshake_is_answered(path: str) -> None:
+    head = (
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Protocol: mqtt\r\n\r\n"
+    )
+    with Service() as fresh:  # nobody was there before
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", fresh.port), timeout=10) as sock:
+                sock.sendall(head.encode() + b"".join(SAID[path]))
+                received = b""
+                while ANSWERED.get(path, b'43/chat,1[{"ok":true') not in received:
+                    data = sock.recv(65_536)
+                    assert data, received
+                    received += data

@@ -17,6 +17,7 @@ _NO_BODY = io.BytesIO()
 
 # What our HTTP protocol puts into `environ`.
 DETACH = "engineio.detach"  # () -> the socket of the operating system, and what the client sent behind its request
+BEHIND = "engineio.behind"  # () -> what the client sent behind its request, as far as it is here
 AT_END = "engineio.at_end"  # a list: called when the request is over; where its socket was taken, once that is closed
 
 

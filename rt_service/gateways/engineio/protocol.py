@@ -19,7 +19,7 @@ from eventlet.hubs import get_hub
 from rt_service.gateways.engineio import request
 from rt_service.gateways.engineio.answers import Never, Writer, pieces
 from rt_service.gateways.engineio.body import Body
-from rt_service.gateways.engineio.http import AT_END, DETACH, error_body
+from rt_service.gateways.engineio.http import AT_END, BEHIND, DETACH, error_body
 from rt_service.gateways.engineio.request import RefusedRequest
 from rt_service.gateways.engineio.tls import DetachedSocket, DetachedTls, TlsSocket
 
@@ -154,7 +154,7 @@ class HttpProtocol(eventlet.wsgi.HttpProtocol):
         environ["SERVER_PROTOCOL"] = self.request_version  # eventlet says HTTP/1.0 whatever was asked
         if isinstance(self.connection, TlsSocket):
             environ["wsgi.url_scheme"], environ["HTTPS"] = "https", "on"
-        environ[DETACH] = self.detach
+        environ[DETACH], environ[BEHIND] = self.detach, self.behind
         environ[AT_END] = []
         return environ
 
@@ -210,13 +210,19 @@ class HttpProtocol(eventlet.wsgi.HttpProtocol):
 
     # -- a socket that leaves
 
-    def detach(self) -> tuple[DetachedSocket | DetachedTls, bytes]:
-        """The socket of the operating system, now ours, and what the client sent behind its request. Never fails."""
+    def behind(self) -> bytes:
+        """What the client sent behind its request, as far as it is here; whoever asks has to handle it."""
         self.connection.setblocking(False)
         try:
-            rest = bytes(self.rfile.peek())
+            return bytes(self.rfile.peek())
         except OSError:
-            rest = b""  # the client is gone, which whoever reads next sees
+            return b""  # the client is gone, which whoever reads next sees
+        finally:
+            self.connection.setblocking(True)
+
+    def detach(self) -> tuple[DetachedSocket | DetachedTls, bytes]:
+        """The socket of the operating system, now ours, and what the client sent behind its request. Never fails."""
+        rest = self.behind()
         if isinstance(self.connection, TlsSocket):
             sock, more = self.connection.detach()
             rest += more

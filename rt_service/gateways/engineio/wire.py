@@ -54,10 +54,14 @@ class Wire:
         """Read from now on; `first` is what came along with the handshake."""
         self.receiver = receiver
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        hub = get_hub()
-        self._listener = hub.add(hub.READ, self._fd, self._readable, self._obsolete, None)
-        if first:
-            self._feed(first)
+        if first:  # a receiver is called in the hub's greenlet, and this is that of a request
+            get_hub().schedule_call_global(0, self._begin, first)
+        else:
+            self.resume()
+
+    def _begin(self, first: bytes) -> None:
+        self.resume()
+        self._feed(first)
 
     def pause(self) -> None:
         """Read no more for a while: the system's buffers fill, and the client notices."""
@@ -110,14 +114,14 @@ class Wire:
             self._lost(GONE, "")
 
     def _feed(self, data: bytes) -> None:
-        if self.deaf:
+        if self.deaf or self.receiver is None:
             return
         try:
             messages = self._reader.feed(data)
         except FrameError as error:
             self._lost(error.code, str(error))
             return
-        if messages and self.receiver is not None:
+        if messages:
             self.receiver.received(messages)
 
     def _writable(self, _: int) -> None:

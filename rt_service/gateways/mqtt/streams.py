@@ -42,8 +42,10 @@ class TcpStream:
 class WebSocketStream(TcpStream):
     """MQTT packets in binary frames, however they are cut. A text frame ends it [MQTT-6.0.0-1]."""
 
-    def __init__(self, sock: Any, max_message: int) -> None:
+    def __init__(self, sock: Any, max_message: int, first: bytes = b"") -> None:
+        """`first` is what came behind the handshake."""
         super().__init__(sock)
+        self._first = first
         self._reader = frames.Reader(max_message)
         self._writing = False
         self._over = False
@@ -53,7 +55,7 @@ class WebSocketStream(TcpStream):
         until = None if timeout_s is None else monotonic() + timeout_s
         while not self._over:
             left = None if until is None else max(0.001, until - monotonic())
-            data = super().read(left)
+            data, self._first = self._first or super().read(left), b""
             if not data:
                 break
             packets = self._take(data)

@@ -42,7 +42,8 @@ class MqttOverWebSocket:
             start_response("400 Bad Request", [("Content-Type", "application/json")])
             text = b'{"error":{"code":"bad_request","message":"this is for WebSockets with the subprotocol mqtt"}}'
             return [text]
+        first = environ[http.BEHIND]()
         sock = runtime.socket_of(environ)
         sock.sendall(http.switching_protocols(key, deflate=False, subprotocol=SUBPROTOCOL))
-        self._gateway.serve_stream(WebSocketStream(sock, self._max_message))
+        self._gateway.serve_stream(WebSocketStream(sock, self._max_message, first))
         return []
