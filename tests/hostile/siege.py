@@ -26,6 +26,7 @@ FILES = 10  # by which more may be open
 LOG_BYTES = 64 * 1024  # that one attack may make the service write
 SETTLE_S = 20.0
 SECRET_SETTINGS = {"RT_AUTH__KEYS": f'{{ one = {{ algorithm = "HS256", secret = "{tokens.SECRET}" }} }}'}
+MANY = ("limits.connections_per_address=20000", "limits.connects_per_s=20000", "limits.connect_burst=20000")
 LOOK = [{"rooms": ["/chat:*"], "verbs": ["look"]}]
 
 
@@ -50,7 +51,8 @@ class Siege:
         if with_tokens:
             settings = ("auth.mode=token", *settings)
             more["environment"] = SECRET_SETTINGS
-        options = [part for setting in settings for part in ("--set", setting)]
+        # The honest ones come from the same address as who attacks.
+        options = [part for setting in (*MANY, *settings) for part in ("--set", setting)]
         self.service = Service(*options, *arguments, **more)
         if with_tokens:
             self.service.token = tokens.make("prometheus", kind="service", grants=LOOK)

@@ -16,7 +16,6 @@ from tests.support.raw_ws import TEXT, masked
 
 CLIENTS = 5000
 ROOMS = 50
-SETTINGS = ("limits.connections_per_address=20000", "limits.connects_per_s=20000", "limits.connect_burst=20000")
 UPGRADE = (
     "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
