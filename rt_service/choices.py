@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from rt_service import keys
-from rt_service.api import ApiBounds
 from rt_service.auth.policy import OpenPolicy, Policy, Rule
 from rt_service.auth.revocations import Revocations
 from rt_service.auth.tokens import Expected, Key, Tokens
@@ -22,6 +21,7 @@ from rt_service.gateways.mqtt.broker import BrokerBounds
 from rt_service.gateways.mqtt.handshake import ConnectionBounds
 from rt_service.gateways.mqtt.queue import QueueBounds
 from rt_service.mqtt import routes
+from rt_service.publishing import ApiBounds
 from rt_service.settings import Settings, SettingsError, check_loopback, config_dir
 
 

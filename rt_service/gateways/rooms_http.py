@@ -52,7 +52,7 @@ class RoomsHttp:
         if answer["publications"]:
             return answer
         session = self._requests.session(ns)
-        self._api.check_new(session.who, session.namespace, asked["room"])
+        self._api.publishing.check_new(session.who, session.namespace, asked["room"])
         with self._polls.open(session, asked["room"]) as poll:
             answer = self._requests.ask(ns, "history", asked)
             if not answer["publications"]:
@@ -115,8 +115,8 @@ class RoomsHttp:
         if not isinstance(said, dict):
             raise BadRequest("a publication is an object with `event` and `data`")
         asked = convert("publish", {**said, "room": room}, Publish)
-        self._api.take_token(session)
-        publication = self._api.made(session, asked)
+        self._api.publishing.take_token(session)
+        publication = self._api.publishing.made(session, asked)
 
         def kept(receipt: Receipt | RtError) -> None:
             if isinstance(receipt, RtError):
@@ -124,7 +124,7 @@ class RoomsHttp:
             else:
                 done({"id": publication.id, "epoch": receipt.epoch, "offset": receipt.offset})
 
-        self._api.keep(publication, kept)
+        self._api.publishing.keep(publication, kept)
 
     # -- one identity alone
 
