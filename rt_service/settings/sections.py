@@ -182,7 +182,7 @@ class Bridge(Section):
     receive_maximum: Annotated[int, Field(gt=0, le=65_535)] = Field(
         256, description="QoS 1 and 2 messages that broker may send before we acknowledge them"
     )
-    inbox: Positive = Field(4096, description="messages that wait to be taken; past it QoS 0 is dropped")
+    inbox: Positive = Field(4096, description="messages that wait to be taken; past it reading pauses")
     outbox: Positive = Field(10_000, description="publications that wait for that broker; past it the newest go")
     backoff_min_s: Seconds = Field(0.25, description="first pause before connecting again")
     backoff_max_s: Seconds = Field(30.0, description="longest pause before connecting again")
