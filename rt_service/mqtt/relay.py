@@ -140,9 +140,7 @@ class NoRoute(BadRequest):
 
 
 def _device(incoming: Incoming) -> Identity:
-    if not names.is_name(incoming.device):
-        raise BadRequest("a device id is 1-128 of A-Za-z0-9_.:@-")
-    return Identity("device", incoming.device)
+    return Identity("device", names.device_id(incoming.device))
 
 
 def _speaker(device: Identity, message: Message) -> Who:
