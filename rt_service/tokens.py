@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from rt_service import runtime
+from rt_service.auth import credentials
 from rt_service.auth.policy import ROLES
 from rt_service.auth.tokens import issue, read_grants
 from rt_service.core import names
@@ -69,14 +70,8 @@ def _role(role: str) -> str:
 
 
 def _grants(texts: list[str] | None) -> tuple[Grant, ...] | None:
-    if not texts:
-        return None
-    said: list[dict[str, Any]] = []
-    for text in texts:
-        rooms, _, verbs = text.strip().partition(" ")
-        said.append({"rooms": rooms.split(","), "verbs": [verb for verb in verbs.strip().split(",") if verb]})
     try:
-        return read_grants(said)
+        return read_grants([credentials.grant(text) for text in texts]) if texts else None
     except BadRequest as error:
         raise SettingsError(f"--grant: {error.message}") from None
 

@@ -63,7 +63,7 @@ def test_nothing_is_lost_or_repeated_when_the_service_is_killed(name: str) -> No
             service.restart()
         enough.set()
         talker.join(30)
-        eventually(lambda: len(heard) >= len(offsets))
+        eventually(lambda: len(heard) >= len(offsets), 30)
         assert heard == list(range(len(offsets)))
         assert offsets == list(range(1, len(offsets) + 1))
         assert [one.recovered for one in joined] == [True] * 3
