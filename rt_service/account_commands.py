@@ -7,15 +7,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from rt_service import log, runtime, settings
+from rt_service import log, runtime
 from rt_service.core.errors import Unavailable
-from rt_service.options import ConfigFile, DataDir, Set, assignments
+from rt_service.options import ConfigFile, DataDir, Set, chosen
 from rt_service.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _print_secret(secret: str) -> None:
 
 
 @contextmanager
-def _accounts(config: Any, set: list[str] | None, data_dir: str | None) -> Iterator[Accounts]:
+def _accounts(config: Path | None, set: list[str] | None, data_dir: str | None) -> Iterator[Accounts]:
     from rt_service.auth import passwords
     from rt_service.auth.accounts import Accounts
     from rt_service.core.turns import Turns
@@ -193,7 +194,7 @@ def _accounts(config: Any, set: list[str] | None, data_dir: str | None) -> Itera
 
 
 @contextmanager
-def credentials_of(config: Any, set: list[str] | None, data_dir: str | None) -> Iterator[Credentials]:
+def credentials_of(config: Path | None, set: list[str] | None, data_dir: str | None) -> Iterator[Credentials]:
     """Raises SettingsError or RtError when the database cannot be used."""
     from rt_service.auth.credentials import Credentials
 
@@ -202,12 +203,11 @@ def credentials_of(config: Any, set: list[str] | None, data_dir: str | None) -> 
 
 
 @contextmanager
-def _store(config: Any, set: list[str] | None, data_dir: str | None) -> Iterator[Store]:
+def _store(config: Path | None, set: list[str] | None, data_dir: str | None) -> Iterator[Store]:
     """Raises SettingsError or RtError when it cannot be used."""
     from rt_service.store import CannotOpen, Database, Store  # slow to import
 
-    overrides = assignments(set) | ({"server.data_dir": data_dir} if data_dir is not None else {})
-    effective = settings.load(config, overrides=overrides)
+    effective = chosen(config, set, data_dir)
     log.configure("error", "auto")
     try:
         database = Database(effective.store.url, effective.server.data_dir)

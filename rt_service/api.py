@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,47 +15,31 @@ from rt_service import log, verbs
 from rt_service.admission import Admission
 from rt_service.asking import Asking
 from rt_service.auth.policy import Policy, allow
-from rt_service.core import encoding, names
+from rt_service.core import names
 from rt_service.core.errors import (
     BadRequest,
     Internal,
-    NotFound,
     NotMember,
     RtError,
-    TooLarge,
-    TooManyRequests,
     Unavailable,
 )
 from rt_service.core.hub import Hub, Joined
-from rt_service.core.limits import Buckets, TokenBucket
-from rt_service.core.model import Position, Publication, PublicationClass, Token, Who
-from rt_service.core.ports import Clock, DeviceLink, Kept, Receipt, Transport
+from rt_service.core.limits import Pace, TokenBucket
+from rt_service.core.model import Position, Publication
+from rt_service.core.ports import Clock, DeviceLink, Receipt, Transport
 from rt_service.core.session import Session
 from rt_service.devices.calls import Calls
 from rt_service.devices.registry import NAMESPACE as DEVICES
 from rt_service.devices.registry import room_of
 from rt_service.devices.twin import Change, Twins
 from rt_service.devices.twin_rooms import TwinRooms
-from rt_service.hooks import Hooks, Said
 from rt_service.metrics import Metrics
+from rt_service.publishing import ApiBounds, Publishing
 
 Answer = dict[str, Any]
 Reply = Callable[[Answer], None]
 # What a verb does for a session with what was asked: the answer, or None where the reply gets it later.
 Verb = Callable[[Session, Any, Reply], Answer | None]
-
-
-@dataclass(frozen=True)
-class ApiBounds:
-    message_bytes: int = 65_536
-    answer_bytes: int = 1 << 20  # of publications in a history; there is always one
-    publishes_per_s: float = 200.0
-    publish_burst: int = 400
-    call_timeout_max_s: float = 60.0
-    joins_per_s: float = 50.0
-    join_burst: int = 200
-    new_rooms_per_s: float = 10.0
-    new_room_burst: int = 100
 
 
 class Api:
@@ -75,16 +58,14 @@ class Api:
         self._admission = admission
         self._people = Asking(hub, calls, metrics, bounds.message_bytes)
         self.draining = False
-        self.hooks = Hooks()
-        self._joins = Buckets(bounds.joins_per_s, bounds.join_burst)  # by identity
-        self._new_rooms = Buckets(bounds.new_rooms_per_s, bounds.new_room_burst)  # by identity
+        self.publishing = publishing = Publishing(hub, policy, clock, namespaces, bounds)
+        self._joins = Pace("joins", bounds.joins_per_s, bounds.join_burst)
         self._hub = hub
         self._policy = policy
         self._clock = clock
         self._metrics = metrics
-        self._namespaces = namespaces
         self._bounds = bounds
-        self.twins = TwinRooms(twins, self.publish)
+        self.twins = TwinRooms(twins, publishing.publish)
         self._log = log.get("api")
         self._verbs: dict[str, tuple[type[msgspec.Struct], Verb]] = {
             "join": (verbs.Join, self._join),
@@ -168,62 +149,12 @@ class Api:
         self._log.error("internal_error", reference=reference, exc_info=error, **about)
         return self.refusal(Internal(f"something went wrong here; the reference is {reference}"))
 
-    def publish(
-        self,
-        done: Kept,
-        who: Who,
-        namespace: str,
-        room: str,
-        event: str,
-        data: Any,
-        *,
-        class_: PublicationClass = PublicationClass.KEPT,
-        key: str | None = None,
-        token: Token | None = None,
-    ) -> None:
-        """Publish for somebody who has no session and joins no rooms: a device, an HTTP client, an application.
-
-        Raises:
-            RtError: refused, as the verb would be; `done` is not called then (see `Engine.publish`).
-        """
-        self.check_namespace(namespace)
-        publication = self._publication(
-            who, namespace, names.room_name(room), event, data, class_=class_, key=key, token=token
-        )
-        self._hub.publish(publication, done)
-
-    def is_latest(self, namespace: str, room: str, key: str, data: Any) -> bool:
-        """Whether the newest value of a room's `key` is `data`."""
-        found = (p for p in self._hub.latest(namespace, room) if p.key == key)
-        return any(p.encoded == encoding.encode(data) for p in found)
-
     def follow(self, session: Session, room: Any, since: Position | None) -> Joined:
         """Join a room; what is published from now on is held until `Hub.release`. Raises RtError, see `Hub.join`."""
         room = self._room(session, "join", room)
-        self._take(self._joins, session.who, "joins", self._bounds.joins_per_s)
-        self.check_new(session.who, session.namespace, room)
+        self._joins.check(str(session.identity), self._clock.monotonic())
+        self.publishing.check_new(session.who, session.namespace, room)
         return self._hub.join(session, room, since)
-
-    def made(self, session: Session, asked: verbs.Publish) -> Publication:
-        """What a session publishes, checked, for `keep`. Raises RtError where it may not."""
-        return self._publication(
-            session.who, session.namespace, names.room_name(asked.room), asked.event, asked.data,
-            id=asked.id, class_=asked.class_, key=asked.key,
-        )  # fmt: skip
-
-    def keep(self, publication: Publication, done: Kept) -> None:
-        """See `Engine.publish`."""
-        self._hub.publish(publication, done)
-
-    def check_namespace(self, namespace: str) -> None:
-        """Raises NotFound where there is none of that name."""
-        if namespace not in self._namespaces:
-            raise NotFound(f"there is no namespace {namespace[:64]}; there are {', '.join(self._namespaces)}")
-
-    def check_new(self, who: Who, namespace: str, room: str) -> None:
-        """Raises TooManyRequests where somebody makes rooms faster than it may; services and admins are not asked."""
-        if who.role not in ("service", "admin") and not self._hub.exists(namespace, room):
-            self._take(self._new_rooms, who, "new rooms", self._bounds.new_rooms_per_s)
 
     # -- verbs
 
@@ -253,10 +184,10 @@ class Api:
         return {}
 
     def _publish(self, session: Session, asked: verbs.Publish, finish: Reply) -> None:
-        self.take_token(session)
+        self.publishing.take_token(session)
         if type(asked.room) is not str or asked.room not in session.rooms:
             raise NotMember(f"join {names.room_name(asked.room)} before publishing in it")
-        publication = self.made(session, asked)
+        publication = self.publishing.made(session, asked)
 
         def kept(receipt: Receipt | RtError) -> None:
             if isinstance(receipt, RtError):
@@ -264,26 +195,26 @@ class Api:
                 return
             finish({"ok": True, "id": publication.id, "epoch": receipt.epoch, "offset": receipt.offset})
 
-        self.keep(publication, kept)
+        self._hub.publish(publication, kept)
 
     def _send(self, session: Session, asked: verbs.Send, reply: Reply) -> Answer:
-        self.take_token(session)
+        self.publishing.take_token(session)
         to = names.address(asked.to)
         publication = self._hub.publication(
             session.namespace, None, names.event_name(asked.event), asked.data, session.identity
         )
-        self._check_size(publication)
+        self.publishing.check_size(publication)
         allow(self._policy, session.who, "send", session.namespace, str(to), publication.event)
         return {"delivered": self._people.send(to, publication)}
 
     def _call(self, session: Session, asked: verbs.Call, reply: Reply) -> Answer:
-        self.take_token(session)
+        self.publishing.take_token(session)
         to, method = names.address(asked.to), names.method_name(asked.method)
         timeout_s = asked.timeout_ms / 1000
         if timeout_s > self._bounds.call_timeout_max_s:
             raise BadRequest(f"timeout_ms is at most {self._bounds.call_timeout_max_s * 1000:.0f}")
         question = self._hub.publication(session.namespace, None, method, asked.data, session.identity)
-        self._check_size(question)
+        self.publishing.check_size(question)
         allow(self._policy, session.who, "call", session.namespace, str(to), method)
         return {"data": self._people.ask(session, to, question, timeout_s)}
 
@@ -325,7 +256,7 @@ class Api:
         return self.twins.get(device).as_dict()
 
     def _twin_update(self, session: Session, asked: verbs.TwinUpdate, reply: Reply) -> None:
-        self.take_token(session)
+        self.publishing.take_token(session)
         device = self._device(session, "twin.update", asked.device)
 
         def done(change: Change | RtError) -> None:
@@ -354,53 +285,3 @@ class Api:
         room = names.room_name(value)
         allow(self._policy, session.who, verb, session.namespace, room, None)
         return room
-
-    def take_token(self, session: Session) -> None:
-        """Raises TooManyRequests when the session publishes faster than it may."""
-        wait_s = session.publishes.take(self._clock.monotonic())
-        if wait_s:
-            raise TooManyRequests(
-                f"more than {self._bounds.publishes_per_s:g} publications a second",
-                retry_after_ms=int(wait_s * 1000) + 1,
-            )
-
-    def _take(self, buckets: Buckets, who: Who, what: str, rate: float) -> None:
-        now = self._clock.monotonic()
-        wait_s = buckets.of(str(who.identity), now).take(now)
-        if wait_s:
-            raise TooManyRequests(f"more than {rate:g} {what} a second", retry_after_ms=int(wait_s * 1000) + 1)
-
-    def _publication(
-        self,
-        who: Who,
-        namespace: str,
-        room: str,
-        event: Any,
-        data: Any,
-        *,
-        id: str | None = None,
-        class_: PublicationClass,
-        key: str | None,
-        token: Token | None = None,
-    ) -> Publication:
-        event = names.event_name(event)
-        if (id is not None and not names.is_name(id)) or (key is not None and not names.is_name(key)):
-            raise BadRequest("`id` and `key` are 1-128 of A-Za-z0-9_.:@-")
-        if class_ is PublicationClass.LATEST:
-            key = key or event
-        allow(self._policy, who, "publish", namespace, room, event)
-        self.check_new(who, namespace, room)
-        if self.hooks:
-            said = Said(namespace, room, event, data, who.identity, class_, key)
-            self.hooks.run(said)
-            data = said.data
-        publication = self._hub.publication(
-            namespace, room, event, data, who.identity, id=id, class_=class_, key=key, token=token
-        )
-        self._check_size(publication)
-        return publication
-
-    def _check_size(self, publication: Publication) -> None:
-        size, most = len(publication.encoded.json), self._bounds.message_bytes
-        if size > most:
-            raise TooLarge(f"data is {size} bytes as JSON, more than {most}")

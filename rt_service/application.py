@@ -78,7 +78,7 @@ class Verbs:
         return shown
 
     def _session(self, namespace: str) -> Session:
-        self._api.check_namespace(namespace)
+        self._api.publishing.check_namespace(namespace)
         unlimited = TokenBucket(1e9, 1 << 30, 0.0)
         return Session("application", namespace, self._who, _NOWHERE, unlimited)
 
@@ -137,10 +137,10 @@ class Application:
         Raises:
             NotFound: there is no such namespace.
         """
-        self._service.api.check_namespace(namespace)
+        self._service.api.publishing.check_namespace(namespace)
 
         def add(hook: Hook) -> Hook:
-            self._service.api.hooks.add(namespace, event, hook)
+            self._service.api.publishing.hooks.add(namespace, event, hook)
             return hook
 
         return add

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from rt_service import keys
-from rt_service.api import ApiBounds
 from rt_service.auth.policy import OpenPolicy, Policy, Rule
 from rt_service.auth.revocations import Revocations
 from rt_service.auth.tokens import Expected, Key, Tokens
@@ -18,7 +17,11 @@ from rt_service.core.stream import StreamBounds
 from rt_service.engines.memory import MemoryEngine
 from rt_service.engines.sqlite import CannotOpen, Database, SqliteEngine
 from rt_service.gateways import front
+from rt_service.gateways.mqtt.broker import BrokerBounds
+from rt_service.gateways.mqtt.handshake import ConnectionBounds
+from rt_service.gateways.mqtt.queue import QueueBounds
 from rt_service.mqtt import routes
+from rt_service.publishing import ApiBounds
 from rt_service.settings import Settings, SettingsError, check_loopback, config_dir
 
 
@@ -87,13 +90,13 @@ def engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
     """Raises SettingsError when the file cannot be used."""
     history = settings.history
     bounds = StreamBounds(
-        history.publications,
-        int(history.age_s * 1000),
-        history.keys,
-        history.repeat_ids,
-        int(history.repeat_s * 1000),
-        history.rooms,
-        history.keys_bytes,
+        publications=history.publications,
+        age_ms=int(history.age_s * 1000),
+        keys=history.keys,
+        repeat_ids=history.repeat_ids,
+        repeat_ms=int(history.repeat_s * 1000),
+        rooms=history.rooms,
+        keys_bytes=history.keys_bytes,
     )
     by_namespace = dict.fromkeys(settings.server.namespaces, bounds)
     for namespace, other in history.namespaces.items():
@@ -115,19 +118,53 @@ def engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
 def hub_bounds(settings: Settings) -> HubBounds:
     limits = settings.limits
     return HubBounds(
-        limits.rooms_per_session,
-        limits.sessions_per_identity,
-        limits.waiting_bytes,
-        settings.history.publications,
-        limits.recovery_bytes,
-        limits.presence_members,
-        limits.presence_grace_s,
+        rooms_per_session=limits.rooms_per_session,
+        sessions_per_identity=limits.sessions_per_identity,
+        waiting_bytes=limits.waiting_bytes,
+        history=settings.history.publications,
+        recovery_bytes=limits.recovery_bytes,
+        presence_members=limits.presence_members,
+        presence_grace_s=limits.presence_grace_s,
     )
 
 
 def api_bounds(settings: Settings) -> ApiBounds:
     limits = settings.limits
     return ApiBounds(
-        limits.message_bytes, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst,
-        limits.call_timeout_max_s, limits.joins_per_s, limits.join_burst, limits.new_rooms_per_s, limits.new_room_burst,
-    )  # fmt: skip
+        message_bytes=limits.message_bytes,
+        answer_bytes=limits.wire_bytes,
+        publishes_per_s=limits.publishes_per_s,
+        publish_burst=limits.publish_burst,
+        call_timeout_max_s=limits.call_timeout_max_s,
+        joins_per_s=limits.joins_per_s,
+        join_burst=limits.join_burst,
+        new_rooms_per_s=limits.new_rooms_per_s,
+        new_room_burst=limits.new_room_burst,
+    )
+
+
+def broker_bounds(settings: Settings) -> BrokerBounds:
+    mqtt = settings.mqtt
+    return BrokerBounds(
+        sessions=mqtt.sessions,
+        sessions_per_identity=settings.limits.sessions_per_identity,
+        subscriptions=mqtt.subscriptions,
+        queue=QueueBounds(mqtt.queued, mqtt.queued_bytes),
+        retained=mqtt.retained,
+        retained_bytes=mqtt.retained_bytes,
+        session_expiry_max_s=mqtt.session_expiry_max_s,
+    )
+
+
+def connection_bounds(settings: Settings) -> ConnectionBounds:
+    mqtt = settings.mqtt
+    return ConnectionBounds(
+        packet_bytes=mqtt.packet_bytes,
+        receive_maximum=mqtt.receive_maximum,
+        topic_aliases=mqtt.topic_aliases,
+        keepalive_max_s=mqtt.keepalive_max_s,
+        connect_s=mqtt.connect_s,
+        waiting_bytes=mqtt.waiting_bytes,
+        publishes_per_s=mqtt.publishes_per_s,
+        publish_burst=mqtt.publish_burst,
+    )

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from rt_service import (
     account_commands,
@@ -25,10 +24,11 @@ from rt_service import (
     simulate,
     tokens,
 )
+from rt_service.banner import print_banner
 from rt_service.core.errors import BadRequest, RtError
 from rt_service.mqtt.explain import explained
 from rt_service.mqtt.routes import RoutesError, load
-from rt_service.options import ConfigFile, DataDir, Set, assignments
+from rt_service.options import ConfigFile, DataDir, Set, assignments, chosen
 from rt_service.settings import Settings, SettingsError
 from rt_service.version import __version__
 
@@ -86,7 +86,7 @@ def serve(
     mqtt_port: Annotated[int | None, typer.Option(help="port of the embedded broker (1883); 0: a free one")] = None,
     mqtt_url: Annotated[str | None, typer.Option(help="an outside broker; then no embedded one is run")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="port for gRPC (off); 0: a free one")] = None,
-    engine: Annotated[str | None, typer.Option(help="where publications are kept (memory)")] = None,
+    engine: Annotated[str | None, typer.Option(help="where publications are kept (sqlite)")] = None,
     data_dir: DataDir = None,
     open_to_all: Annotated[
         bool, typer.Option("--open-to-all", help="listen where others reach it, and let them in without tokens")
@@ -131,7 +131,7 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
     own = (effective.mqtt.cert_file or effective.server.cert_file) if service.mqtt else ""
     simulator = _start_simulator(effective.simulate.devices, service.mqtt_url, own)
     grpc = service.grpc.shown if service.grpc else ""
-    _print_banner(effective, service.http_url, service.mqtt_url, grpc, embedded=service.mqtt is not None)
+    print_banner(effective, service.http_url, service.mqtt_url, grpc, embedded=service.mqtt is not None)
     try:
         if ready_file is not None:
             service.write_ready_file(ready_file)
@@ -145,19 +145,6 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
         service.stop()
 
 
-def _mode(effective: Settings) -> str:
-    if effective.auth.mode == "token":
-        return "token: everybody needs one (`token --sub NAME` makes one)"
-    return "open: no tokens, " + ("everybody may everything" if effective.auth.open_to_all else "this machine only")
-
-
-def _engine_line(effective: Settings) -> str:
-    if effective.engine.url == "memory":
-        return "memory (forgets at exit)"
-    forgets = [namespace for namespace, how in effective.engine.durability.items() if how == "memory"]
-    return f"sqlite in {effective.server.data_dir}" + (f" ({' '.join(forgets)} in memory)" if forgets else "")
-
-
 def _start_simulator(devices: int, mqtt_url: str, certificate: str) -> subprocess.Popen[bytes] | None:
     if not devices:
         return None
@@ -166,27 +153,6 @@ def _start_simulator(devices: int, mqtt_url: str, certificate: str) -> subproces
     options = ["--url", mqtt_url, "--devices", str(devices), "--certificate", certificate]
     # Our end of its standard input closes with us, however we end; then it ends too.
     return subprocess.Popen([sys.executable, "-m", "rt_device.simulator", *options], stdin=subprocess.PIPE)
-
-
-def _print_banner(effective: Settings, http_url: str, mqtt_url: str, grpc: str, embedded: bool) -> None:
-    broker = "embedded broker" if embedded else "outside broker"
-    rows = [
-        ("pages", f"{http_url}/"),
-        ("Socket.IO", f"{http_url} with namespaces {' '.join(effective.server.namespaces)}"),
-        ("MQTT", f"{mqtt_url} ({broker})" if mqtt_url else "off"),
-        ("gRPC", grpc or "off"),
-        ("engine", _engine_line(effective)),
-        ("mode", _mode(effective)),
-        ("devices", f"{effective.simulate.devices} simulated" if effective.simulate.devices else "none simulated"),
-        ("stop", "Ctrl-C"),
-    ]
-    table = Table.grid(padding=(0, 2))
-    for name, value in rows:
-        table.add_row(f"[bold]{name}[/]", value)
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold green]rt-service[/] {__version__}")
-    console.print(table)
-    sys.stdout.flush()
 
 
 @app.command("grpc")
@@ -213,7 +179,7 @@ def check_config(config: ConfigFile = None, set: Set = None) -> None:
     """Print every setting as it is in effect, secrets masked."""
     from rt_service.choices import check
 
-    effective = settings.load(config, overrides=assignments(set))
+    effective = chosen(config, set)
     check(effective)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     for section, values in settings.effective(effective).items():
@@ -241,7 +207,7 @@ def explain(
     set: Set = None,
 ) -> None:
     """Say what a message on a topic becomes, and what it is that is published on it."""
-    effective = settings.load(config, overrides=assignments(set))
+    effective = chosen(config, set)
     routes = load(settings.config_dir() / effective.routes.file)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:

@@ -14,6 +14,7 @@ from jwt.algorithms import get_default_algorithms
 
 from rt_service import log
 from rt_service.auth.tokens import ALGORITHMS, Key
+from rt_service.core.ports import Clock
 
 LOCAL = "local"  # the id of the key that is made here
 SECRET_BYTES = 32  # the least that an HS256 secret has (RFC 7518 section 3.2)
@@ -79,7 +80,7 @@ class Jwks:
     """The keys of a JWKS file (RFC 7517), which is read again when it has changed. A file that cannot be read changes
     nothing: the keys of before stay."""
 
-    def __init__(self, path: Path, clock: Any) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         """Raises CannotUse."""
         self._path = path
         self._clock = clock

@@ -12,13 +12,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rt_service import settings
 from rt_service.account_commands import credentials_of
 from rt_service.auth.tokens import read_grants
 from rt_service.mqtt.acl import acl
 from rt_service.mqtt.routes import load
-from rt_service.options import ConfigFile, DataDir, Set, assignments
-from rt_service.settings import Settings, SettingsError
+from rt_service.options import ConfigFile, DataDir, Set, chosen
+from rt_service.settings import Settings, SettingsError, config_dir
 
 ITERATIONS = 20_000
 INCLUDE = """allow_anonymous false
@@ -35,14 +34,13 @@ def mosquitto_config(
     set: Set = None,
 ) -> None:
     """Write what Mosquitto needs to let in our devices and us: passwords, acl, and lines to include."""
-    overrides = assignments(set) | ({"server.data_dir": data_dir} if data_dir is not None else {})
-    effective = settings.load(config, overrides=overrides)
+    effective = chosen(config, set, data_dir)
     name, password = _ours(effective)
     with credentials_of(config, set, data_dir) as credentials:
         devices = [one for one in credentials.all() if not one.disabled]
     if any(one.id == name for one in devices):
         raise SettingsError(f"bridge.username: there is a device called {name} too; give the service another name")
-    routes = load(settings.config_dir() / effective.routes.file)
+    routes = load(config_dir() / effective.routes.file)
     granted = {one.id: read_grants(one.grants) or () for one in devices}
     allowed = acl(routes, name, granted)
     passwords = [f"{name}:{_hashed(password)}", *(f"{one.id}:{one.secret_hash}" for one in devices)]

@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,12 +32,9 @@ from rt_service.gateways.grpc.child import GrpcChild
 from rt_service.gateways.http import create_app, create_blueprint
 from rt_service.gateways.http_requests import Requests
 from rt_service.gateways.listener import Listener
-from rt_service.gateways.mqtt.broker import BrokerBounds
 from rt_service.gateways.mqtt.gateway import MqttGateway
 from rt_service.gateways.mqtt.guard import OpenGuard, TokenGuard
-from rt_service.gateways.mqtt.handshake import ConnectionBounds
 from rt_service.gateways.mqtt.keeper import StoreKeeper
-from rt_service.gateways.mqtt.queue import QueueBounds
 from rt_service.gateways.mqtt.session import Forgetful
 from rt_service.gateways.mqtt.websocket import MqttOverWebSocket
 from rt_service.gateways.operations import register
@@ -102,28 +100,54 @@ class Service:
         self.api.devices = self.bridge or self.mqtt
         self.collector = GarbageCollector(lambda: metrics.publications.total + metrics.mqtt_messages.total)
         self.lag = runtime.LagMeter(lambda seconds: metrics.loop_lag_seconds.observe("", seconds))
+        self._build_http(app, clock)
+        self.timers: list[Callable[[], runtime.Timer]] = []  # an application's, started with everything else
+        self.http_url = self.mqtt_url = ""
+        self._log = log.get("service")
+        self._front = front.Front(settings, metrics, clock)
+        self._listener: Listener | None = None
+        self._running: list[runtime.Timer] = []
+
+    # -- building
+
+    def _build_http(self, app: Flask | None, clock: Clock) -> None:
+        """Everything that is reached over the HTTP port."""
+        settings, metrics = self.settings, self.metrics
         origins = Origins(settings.server.cors_allowed_origins, metrics)
         about = (self.api, origins, settings.server.namespaces)
         ours = create_app(*about) if app is None else create_blueprint(*about)
         self.app: Flask = ours if isinstance(ours, Flask) else app  # type: ignore[assignment]
         self.socketio = SocketIoGateway(self.app, self.hub, self.api, metrics, settings, origins)
+        loop, most = self.socketio.socketio.server.eio.loop, settings.limits.waiting_bytes
         self.polls = Polls(self.hub, metrics)
-        requests = Requests(self.api, policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst)
-        eio = self.socketio.socketio.server.eio
-        self.streams = Streams(self.hub, self.api, metrics, eio.loop, limits.waiting_bytes, origins.headers)
-        register(
-            ours, RoomsHttp(self.api, requests, self.polls), self.streams, DevicesHttp(requests, self.devices),
-            ServiceHttp(requests, metrics, self.dead_letters, self._checks()), SessionsHttp(requests, self.admission),
+        self.streams = Streams(self.hub, self.api, metrics, loop, most, origins.headers)
+        register(ours, self.streams, *self._answering(clock))
+        if isinstance(ours, Blueprint):
+            self.app.register_blueprint(ours)
+        self._build_websockets(origins)
+
+    def _answering(self, clock: Clock) -> tuple[object, ...]:
+        """What answers the operations of the HTTP API, besides the streams."""
+        settings, limits = self.settings, self.settings.limits
+        requests = Requests(
+            self.api, self.policy, clock, limits.wire_bytes, limits.publishes_per_s, limits.publish_burst
+        )
+        return (
+            RoomsHttp(self.api, requests, self.polls), DevicesHttp(requests, self.devices),
+            ServiceHttp(requests, self.metrics, self.dead_letters, self._checks()),
+            SessionsHttp(requests, self.admission),
             AccountsHttp(requests, self.registrar, settings.accounts.registration == "open"),
             OperatorHttp(requests, self.hub, self.routes, settings),
         )  # fmt: skip
-        if isinstance(ours, Blueprint):
-            self.app.register_blueprint(ours)
+
+    def _build_websockets(self, origins: Origins) -> None:
+        """In front of the application: what takes the socket out of a request."""
+        settings, limits, eio = self.settings, self.settings.limits, self.socketio.socketio.server.eio
         self.ws = WsGateway(
-            self.hub, self.api, metrics, settings.server.namespaces, eio.loop, eio.heartbeats, limits.waiting_bytes,
-            limits.join_first_s,
+            self.hub, self.api, self.metrics, settings.server.namespaces, eio.loop, eio.heartbeats,
+            limits.waiting_bytes, limits.join_first_s,
         )  # fmt: skip
-        self.echo = Echo(eio.loop, eio.heartbeats, limits.waiting_bytes, metrics)
+        self.echo = Echo(eio.loop, eio.heartbeats, limits.waiting_bytes, self.metrics)
         self.app.wsgi_app = PlainWebSockets(  # type: ignore[method-assign]
             self.app.wsgi_app, {"/ws": self.ws, "/echo": self.echo}, origins, limits.wire_bytes
         )
@@ -131,16 +155,6 @@ class Service:
             self.app.wsgi_app = MqttOverWebSocket(  # type: ignore[method-assign]
                 self.app.wsgi_app, self.mqtt, origins, settings.mqtt.packet_bytes
             )
-        self.timers: list[Callable[[], runtime.Timer]] = []  # an application's, started with everything else
-        self.http_url = self.mqtt_url = ""
-        self._log = log.get("service")
-        self._front = front.Front(settings, metrics, clock)
-        self._listener: Listener | None = None
-        self._running: list[runtime.Timer] = []
-        self._sweeper: runtime.Timer | None = None
-        self._presence_sweeper: runtime.Timer | None = None
-
-    # -- building
 
     def _registrar(self, clock: Clock, metrics: Metrics) -> Registrar:
         from rt_service.registrar import Registrar  # with SQLAlchemy, which takes a third of a second to import
@@ -149,30 +163,15 @@ class Service:
         return Registrar(self.settings, self.engine, clock, metrics, self.admission, keys)
 
     def _mqtt_gateway(self, clock: Clock) -> MqttGateway:
-        mqtt = self.settings.mqtt
-        broker = BrokerBounds(
-            mqtt.sessions, self.settings.limits.sessions_per_identity, mqtt.subscriptions,
-            QueueBounds(mqtt.queued, mqtt.queued_bytes), mqtt.retained, mqtt.retained_bytes,
-            mqtt.session_expiry_max_s,
-        )  # fmt: skip
-        connection = ConnectionBounds(
-            mqtt.packet_bytes,
-            mqtt.receive_maximum,
-            mqtt.topic_aliases,
-            mqtt.keepalive_max_s,
-            mqtt.connect_s,
-            mqtt.waiting_bytes,
-            mqtt.publishes_per_s,
-            mqtt.publish_burst,
-        )
         in_open_mode = self.settings.auth.mode == "open"
         by_secret = self.registrar.device if self.registrar else None
         guard = OpenGuard(self.routes.out_filters) if in_open_mode else TokenGuard(self.routes, self.policy, by_secret)
         forgets = isinstance(self.engine, MemoryEngine)
         keeper = Forgetful() if forgets else StoreKeeper(self.engine, clock)
         gateway = MqttGateway(
-            self.relay, self.routes, guard, keeper, clock, self.metrics, broker, connection, mqtt.max_connections
-        )
+            self.relay, self.routes, guard, keeper, clock, self.metrics, choices.broker_bounds(self.settings),
+            choices.connection_bounds(self.settings), self.settings.mqtt.max_connections,
+        )  # fmt: skip
         if isinstance(keeper, StoreKeeper):
             keeper.restore(gateway.broker)
         self.admission.lines.append(gateway)
@@ -203,15 +202,11 @@ class Service:
 
     def start(self) -> None:
         """Listen, and start everything. Raises SettingsError when a port cannot be had."""
-        server, mqtt = self.settings.server, self.settings.mqtt
         open_files()
         runtime.start_threads()
         if self.registrar:
             self.registrar.start()
-        http_socket = front.listen("server", server.host, server.port, server.backlog)
-        mqtt_socket = front.listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
-        if self.grpc:  # only its process listens, but one that cannot is to be known before anything starts
-            front.listen("grpc", self.settings.grpc.host, self.settings.grpc.port, 1).close()
+        http_socket, mqtt_socket = self._listen()
         self.engine.start(self.hub.deliver)
         self.devices.restore()
         tap = self.bridge or self.mqtt
@@ -226,15 +221,26 @@ class Service:
         self.http_url = self._front.http_url(http_socket)
         self._listener = self._front.http(http_socket, self.app)
         self._listener.start()
-        self._sweeper = runtime.every(SWEEP_S, lambda: self.engine.sweep(self.hub.in_use))
-        self._presence_sweeper = runtime.every(PRESENCE_SWEEP_S, self._sweep_presence)
-        self._running = [start() for start in self.timers]
+        self._running = [
+            runtime.every(SWEEP_S, lambda: self.engine.sweep(self.hub.in_use)),
+            runtime.every(PRESENCE_SWEEP_S, self._sweep_presence),
+            *(start() for start in self.timers),
+        ]
         self.streams.start()
         self.lag.start()
         self.collector.start()
         if self.grpc:
             self._start_grpc(self.grpc)
         self._log.info("started", http=self.http_url, mqtt=self.mqtt_url or None, engine=self.settings.engine.url)
+
+    def _listen(self) -> tuple[socket.socket, socket.socket | None]:
+        """The ports of HTTP and of the embedded broker: all that can be had, before anything starts."""
+        server, mqtt, grpc = self.settings.server, self.settings.mqtt, self.settings.grpc
+        http_socket = front.listen("server", server.host, server.port, server.backlog)
+        mqtt_socket = front.listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
+        if self.grpc:  # only its process listens, but one that cannot is to be known by now
+            front.listen("grpc", grpc.host, grpc.port, 1).close()
+        return http_socket, mqtt_socket
 
     def _start_grpc(self, grpc: GrpcChild) -> None:
         try:
@@ -280,17 +286,13 @@ class Service:
             self.mqtt.stop_listening()
         self.polls.stop()
         self._close_sessions(drain_s * 0.7)
-        ways = (self.socketio, self.ws, self.streams)
-        flush_until = min(until - 0.2 * drain_s, clock.monotonic() + FLUSH_MOST_S)
-        while clock.monotonic() < flush_until and not all(way.flushed for way in ways):
-            runtime.sleep(0.01)
+        self._flush(min(FLUSH_MOST_S, until - 0.2 * drain_s - clock.monotonic()))
         if self.bridge:
             self.bridge.stop(min(2.0, 0.2 * drain_s))
         if self.mqtt:
             self.mqtt.stop()
-        for timer in (self._sweeper, self._presence_sweeper, self.streams, self.lag, self.collector, *self._running):
-            if timer:
-                timer.stop()
+        for stop in (self.streams.stop, self.lag.stop, self.collector.stop, *(timer.stop for timer in self._running)):
+            stop()
         if self.registrar:
             self.registrar.stop()
         runtime.sleep(0.05)  # last words are written by greenlets that run now
@@ -309,3 +311,11 @@ class Service:
                 retry_after_ms=random.randrange(500, 3000),
             )  # fmt: skip
             runtime.sleep(pause)
+
+    def _flush(self, seconds: float) -> None:
+        """Wait until everything that was said is sent, but no longer than that."""
+        clock = runtime.SystemClock()
+        until = clock.monotonic() + seconds
+        ways = (self.socketio, self.ws, self.streams)
+        while clock.monotonic() < until and not all(way.flushed for way in ways):
+            runtime.sleep(0.01)

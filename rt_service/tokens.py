@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from rt_service import runtime, settings
+from rt_service import runtime
+from rt_service.auth import credentials
 from rt_service.auth.policy import ROLES
 from rt_service.auth.tokens import issue, read_grants
 from rt_service.core import names
 from rt_service.core.errors import BadRequest
 from rt_service.core.model import KINDS, Grant, Identity, Who
+from rt_service.options import ConfigFile, chosen
 from rt_service.settings import SettingsError
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -31,13 +32,12 @@ def token(
     ttl: Annotated[str, typer.Option(help="how long it is good for: 90s, 30m, 1h, 7d")] = "1h",
     info: Annotated[str | None, typer.Option(help="JSON that is shown in presence")] = None,
     data_dir: Annotated[str | None, typer.Option(help="folder of the service's own key (var)")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file instead of config/default.toml")] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Make a token, signed with an HS256 key of the settings or the service's own."""
     from rt_service.choices import token_keys
 
-    overrides = {"server.data_dir": data_dir} if data_dir else {}
-    effective = settings.load(config, overrides=overrides)
+    effective = chosen(config, None, data_dir)
     now = time.time()
     who = Who(_identity(kind, sub), _json(info), _role(role or kind), _grants(grant), now + seconds(ttl))
     signing = [key for key in token_keys(effective, runtime.SystemClock())() if key.algorithm == "HS256"]
@@ -70,14 +70,8 @@ def _role(role: str) -> str:
 
 
 def _grants(texts: list[str] | None) -> tuple[Grant, ...] | None:
-    if not texts:
-        return None
-    said: list[dict[str, Any]] = []
-    for text in texts:
-        rooms, _, verbs = text.strip().partition(" ")
-        said.append({"rooms": rooms.split(","), "verbs": [verb for verb in verbs.strip().split(",") if verb]})
     try:
-        return read_grants(said)
+        return read_grants([credentials.grant(text) for text in texts]) if texts else None
     except BadRequest as error:
         raise SettingsError(f"--grant: {error.message}") from None
 

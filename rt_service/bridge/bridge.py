@@ -19,7 +19,7 @@ from rt_service.metrics import Metrics
 from rt_service.mqtt import relay
 from rt_service.mqtt.relay import Done, Outcome, Relay
 from rt_service.mqtt.routes import Outgoing, Routes
-from rt_service.settings import Bridge as BridgeSettings
+from rt_service.settings.sections import Bridge as BridgeSettings
 
 RETRY_S = 0.25
 ONE_READ = 4096  # more messages than one read brings: reading pauses only between reads

@@ -18,8 +18,8 @@ from rt_service import log, runtime
 from rt_service.bridge.paho import LoopClient
 from rt_service.core.model import Token
 from rt_service.core.ports import Clock
-from rt_service.settings import Bridge as BridgeSettings
 from rt_service.settings import SettingsError, without_secret
+from rt_service.settings.sections import Bridge as BridgeSettings
 
 SLICE_S = 0.002  # reading longer at once would make everything else late
 STABLE_S = 10.0  # only a connection that lasted so long starts the pauses between attempts over

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from rt_service.core.errors import TooManyRequests
+
 
 class TokenBucket:
     """`rate` per second on average, `burst` at once (the GCRA form: one number of state).
@@ -51,3 +53,17 @@ class Buckets:
             self._buckets.popitem(last=False)
         bucket = self._buckets[name] = TokenBucket(self._rate, self._burst, now)
         return bucket
+
+
+class Pace:
+    """How often each may do something, on average; `what` stands in the refusal: "joins", say."""
+
+    def __init__(self, what: str, per_s: float, burst: int) -> None:
+        self._refusal = f"more than {per_s:g} {what} a second"
+        self._buckets = Buckets(per_s, burst)
+
+    def check(self, name: str, now: float) -> None:
+        """Raises TooManyRequests where `name` does it faster than it may."""
+        wait_s = self._buckets.of(name, now).take(now)
+        if wait_s:
+            raise TooManyRequests(self._refusal, retry_after_ms=int(wait_s * 1000) + 1)

@@ -62,6 +62,17 @@ def is_name(value: object) -> bool:
     return type(value) is str and _is_room(value) is not None
 
 
+def device_id(value: object) -> str:
+    """`value` if a device can be called so: 1-128 of `A-Za-z0-9_.:@-`.
+
+    Raises:
+        BadRequest: it cannot.
+    """
+    if type(value) is not str or not _is_room(value):
+        raise BadRequest("a device id is 1-128 of A-Za-z0-9_.:@-")
+    return value
+
+
 def address(value: object) -> Identity:
     """The identity that `user:alice`, `device:lamp-1` or `service:billing` names.
 

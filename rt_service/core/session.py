@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rt_service.core.errors import TooManyRequests
 from rt_service.core.limits import TokenBucket
 from rt_service.core.model import Identity, Who
@@ -50,7 +52,7 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_sid)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Session]:
         return iter(list(self._by_sid.values()))
 
     def add(self, session: Session) -> None:

@@ -39,9 +39,9 @@ def ask(api: Api, session: Session, verb: str, request: Any) -> Answer:
 
 def publish(api: Api, session: Session, request: Any) -> Answer:
     """Publish without being a member; `id`, `epoch` and `offset`. Raises RtError where it is refused."""
-    publication = api.made(session, convert("publish", request, Publish))
+    publication = api.publishing.made(session, convert("publish", request, Publish))
     kept = runtime.Waiter()
-    api.keep(publication, kept.resolve)
+    api.publishing.keep(publication, kept.resolve)
     try:
         receipt: Receipt | RtError = kept.wait(PUBLISH_S)
     except TimeoutError:

@@ -55,7 +55,7 @@ class Requests:
     def session(self, ns: str) -> Session:
         """Whoever asks, in a namespace; not a session that others see. Raises RtError."""
         namespace = f"/{ns}"
-        self._api.check_namespace(namespace)
+        self._api.publishing.check_namespace(namespace)
         who = self._policy.identify(credentials.of_request(request.environ))
         bucket = self._rates.of(_sender(who.identity), self._clock.monotonic())
         return Session("http", namespace, who, _NOWHERE, bucket)

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from rt_service import verbs
 from rt_service.core.errors import RtError
-from rt_service.gateways import http_types as types
+from rt_service.gateways import http_answers
 from rt_service.gateways.operations import JSON, OPERATIONS, Operation
 from rt_service.version import __version__
 
@@ -88,7 +88,7 @@ def _responses(operation: Operation) -> Schema:
         content = _content(operation.answers.get(status, {}))
         errors = by_status.get(status, [])
         if errors:
-            kinds = [answer["schema"] for answer in content.values()] + [_schema(types.Failure)]
+            kinds = [answer["schema"] for answer in content.values()] + [_schema(http_answers.Failure)]
             content = {JSON: {"schema": {"anyOf": kinds} if len(kinds) > 1 else kinds[0]}}
         codes = ", ".join(f"`{error.code}`" for error in errors)
         response: Schema = {"description": codes or HTTPStatus(status).phrase}
@@ -122,4 +122,4 @@ def _components() -> Schema:
     answers = [
         kind for operation in OPERATIONS for by_media in operation.answers.values() for kind in by_media.values()
     ]
-    return msgspec.json.schema_components([*bodies, *answers, types.Failure], ref_template=_REF)[1]
+    return msgspec.json.schema_components([*bodies, *answers, http_answers.Failure], ref_template=_REF)[1]

@@ -30,6 +30,7 @@ from rt_service.core.errors import (
     Unauthorized,
     Unavailable,
 )
+from rt_service.gateways import http_answers as answers
 from rt_service.gateways import http_types as types
 
 JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
@@ -99,78 +100,78 @@ ETAG = {"ETag": "changes with what is answered"}
 OPERATIONS = (
     Operation(
         "publish", "POST", f"{ROOM}/publications", "Rooms", "Publish into a room: one publication, or a list",
-        {201: _json(types.Published), 200: _json(types.Results)}, (InvalidEvent, *RATE),
+        {201: _json(answers.Published), 200: _json(answers.Results)}, (InvalidEvent, *RATE),
         body=verbs.NewPublication | Annotated[list[verbs.NewPublication], Meta(max_length=BATCH)],
         examples={"one": HELLO, "a list": [HELLO, HELLO | {"class": "latest", "key": "last"}]},
     ),
     Operation(
         "history", "GET", f"{ROOM}/publications", "Rooms", "What was published, or what comes next",
-        {200: _json(types.History), 304: NOTHING}, query=types.HistoryQuery, headers=types.Fetching,
+        {200: _json(answers.History), 304: NOTHING}, query=types.HistoryQuery, headers=types.Fetching,
         answer_headers=ETAG,
     ),
     Operation(
         "stream", "GET", f"{ROOM}/stream", "Rooms", "Publications as they come, without an end",
-        {200: {"text/event-stream": str, "application/x-ndjson": types.Publication}}, RATE,
+        {200: {"text/event-stream": str, "application/x-ndjson": answers.Publication}}, RATE,
         query=types.StreamQuery, headers=types.Streaming,
         answer_headers={
             "Stream-Position": "`epoch:offset` where the stream begins",
             "Stream-Recovered": "whether everything after `since` is in it",
         },
     ),
-    Operation("members", "GET", f"{ROOM}/members", "Rooms", "Who is in a room", {200: _json(types.Members)}),
+    Operation("members", "GET", f"{ROOM}/members", "Rooms", "Who is in a room", {200: _json(answers.Members)}),
     Operation(
-        "rooms", "GET", "/api/v1/rooms/{ns}", "Rooms", "The rooms of a namespace", {200: _json(types.Rooms)},
+        "rooms", "GET", "/api/v1/rooms/{ns}", "Rooms", "The rooms of a namespace", {200: _json(answers.Rooms)},
         query=types.RoomsQuery,
     ),
     Operation(
         "send", "POST", "/api/v1/send", "Users and devices", "Send to every session of one user or device",
-        {200: _json(types.Delivered)}, (*VERBS, NotFound, NotOnline, InvalidEvent, *RATE), body=types.Send,
+        {200: _json(answers.Delivered)}, (*VERBS, NotFound, NotOnline, InvalidEvent, *RATE), body=types.Send,
         examples={"to a device": {"ns": "iot", "to": "device:greenhouse-1", "event": "blink", "data": {"times": 3}}},
     ),
     Operation(
         "call", "POST", "/api/v1/calls", "Users and devices", "Ask a user or a device, and wait for the answer",
-        {200: _json(types.Answer)}, tuple(ERRORS.values()), body=types.Call,
+        {200: _json(answers.Answer)}, tuple(ERRORS.values()), body=types.Call,
         examples={"a device": {"ns": "iot", "to": "device:greenhouse-1", "method": "set", "data": {"c": 24}}},
     ),
     Operation(
         "devices", "GET", "/api/v1/devices", "Users and devices", "Every device that is known",
-        {200: _json(types.Devices)}, VERBS, query=types.Finding,
+        {200: _json(answers.Devices)}, VERBS, query=types.Finding,
     ),
     Operation(
         "twin", "GET", "/api/v1/devices/{device}/twin", "Users and devices", "What a device should be, and is",
-        {200: _json(types.Twin), 304: NOTHING}, headers=types.Fetching,
+        {200: _json(answers.Twin), 304: NOTHING}, headers=types.Fetching,
         answer_headers={"ETag": "the twin's version"},
     ),
     Operation(
         "update_twin", "PATCH", "/api/v1/devices/{device}/twin", "Users and devices",
         "Change what a device should be: a merge patch (RFC 7396)",
-        {200: _json(types.Twin)}, (Conflict, Stale, InvalidRoom, *RATE), query=types.TwinQuery,
+        {200: _json(answers.Twin)}, (Conflict, Stale, InvalidRoom, *RATE), query=types.TwinQuery,
         headers=types.Patching, body=dict[str, Any], media=(MERGE_PATCH, JSON),
         examples={"warmer": {"c": 24}},
         answer_headers={"ETag": "the twin's new version"},
     ),
     Operation(
         "register_account", "POST", "/api/v1/accounts", "Accounts", "Register an account",
-        {201: _json(types.Account)}, (*VERBS, NotFound, Conflict, *RATE), query=types.Nothing, body=types.NewAccount,
+        {201: _json(answers.Account)}, (*VERBS, NotFound, Conflict, *RATE), query=types.Nothing, body=types.NewAccount,
         examples={"a user": {"name": "alice", "password": "correct horse"}},
     ),
     Operation(
         "log_in", "POST", "/api/v1/tokens", "Accounts", "Log in: a token for a name and a password",
-        {200: _json(types.LoggedIn)}, (Unauthorized, NotFound, *RATE), query=types.Nothing, body=types.LoggingIn,
+        {200: _json(answers.LoggedIn)}, (Unauthorized, NotFound, *RATE), query=types.Nothing, body=types.LoggingIn,
         examples={"a user": {"name": "alice", "password": "correct horse"}},
     ),
     Operation(
         "change_password", "POST", "/api/v1/accounts/{name}/password", "Accounts",
         "Change a password, which ends what is open with the old one",
-        {200: _json(types.Account)}, (*VERBS, Conflict, *RATE), query=types.Nothing, body=types.NewPassword,
+        {200: _json(answers.Account)}, (*VERBS, Conflict, *RATE), query=types.Nothing, body=types.NewPassword,
         examples={"one's own": {"password": "correct horse", "new": "battery staple"}},
     ),
     Operation(
         "dead_letters", "GET", "/api/v1/dead-letters", "Service", "What devices sent that meant nothing, newest first",
-        {200: _json(types.Letters)}, VERBS, query=types.LettersQuery,
+        {200: _json(answers.Letters)}, VERBS, query=types.LettersQuery,
     ),
     Operation(
-        "sessions", "GET", "/api/v1/sessions", "Service", "Everybody who is in", {200: _json(types.Sessions)}, VERBS,
+        "sessions", "GET", "/api/v1/sessions", "Service", "Everybody who is in", {200: _json(answers.Sessions)}, VERBS,
         query=types.Finding,
     ),
     Operation(
@@ -179,26 +180,26 @@ OPERATIONS = (
     ),
     Operation(
         "revoke", "POST", "/api/v1/revocations", "Service", "Take tokens back, and end what they opened",
-        {200: _json(types.Revoked)}, VERBS, body=types.Revocation,
+        {200: _json(answers.Revoked)}, VERBS, body=types.Revocation,
         examples={"a user": {"of": "user:alice"}, "a token": {"of": "token:5f2c"}},
     ),
     Operation(
         "all_rooms", "GET", "/api/v1/rooms", "Service", "The rooms of every namespace, and how far they are",
-        {200: _json(types.AllRooms)}, VERBS, query=types.Finding,
+        {200: _json(answers.AllRooms)}, VERBS, query=types.Finding,
     ),
     Operation(
         "explain", "POST", "/api/v1/routes/explain", "Service", "What a message on an MQTT topic becomes",
-        {200: _json(types.Explained)}, VERBS, query=types.Nothing, body=types.Explaining,
+        {200: _json(answers.Explained)}, VERBS, query=types.Nothing, body=types.Explaining,
         examples={"a reading": {"topic": "devices/greenhouse-1/telemetry"}},
     ),
     Operation(
         "settings", "GET", "/api/v1/settings", "Service", "Every setting as it is in effect",
-        {200: _json(types.Effective)}, VERBS, query=types.Nothing,
+        {200: _json(answers.Effective)}, VERBS, query=types.Nothing,
     ),
-    Operation("livez", "GET", "/livez", "Service", "Whether it runs", {200: _json(types.Alive)}, query=types.Nothing),
+    Operation("livez", "GET", "/livez", "Service", "Whether it runs", {200: _json(answers.Alive)}, query=types.Nothing),
     Operation(
         "readyz", "GET", "/readyz", "Service", "Whether all of it is well",
-        {200: _json(types.Ready), 503: _json(types.Ready)}, query=types.Nothing,
+        {200: _json(answers.Ready), 503: _json(answers.Ready)}, query=types.Nothing,
     ),
     Operation(
         "metrics", "GET", "/metrics", "Service", "Metrics for Prometheus", {200: {"text/plain": str}}, VERBS,

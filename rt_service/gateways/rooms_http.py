@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -14,13 +16,13 @@ from rt_service.core.errors import BadRequest, RtError, TooLarge, Unavailable
 from rt_service.core.ports import Receipt
 from rt_service.core.session import Session
 from rt_service.gateways import http_types as types
+from rt_service.gateways.asked import PUBLISH_S
 from rt_service.gateways.http_requests import Requests, json, query, tagged
 from rt_service.gateways.operations import BATCH
 from rt_service.gateways.polls import Polls
 from rt_service.gateways.positions import position
 from rt_service.verbs import Publish, convert
 
-PUBLISH_S = 30.0  # for a publication to be kept
 PER_TURN = 50  # publications of one list before the others get their turn
 
 Outcome = dict[str, Any] | RtError
@@ -52,7 +54,7 @@ class RoomsHttp:
         if answer["publications"]:
             return answer
         session = self._requests.session(ns)
-        self._api.check_new(session.who, session.namespace, asked["room"])
+        self._api.publishing.check_new(session.who, session.namespace, asked["room"])
         with self._polls.open(session, asked["room"]) as poll:
             answer = self._requests.ask(ns, "history", asked)
             if not answer["publications"]:
@@ -99,7 +101,7 @@ class RoomsHttp:
 
         for n, one in enumerate(said):
             try:
-                self._publish_one(session, room, one, lambda outcome, n=n: settle(n, outcome))
+                self._publish_one(session, room, one, partial(settle, n))
             except RtError as error:
                 settle(n, error.with_traceback(None))  # which would hold on to all that was said
             if n % PER_TURN == PER_TURN - 1:
@@ -111,12 +113,12 @@ class RoomsHttp:
             pass  # each that is not kept by now says so
         return [late if outcome is None else outcome for outcome in outcomes]
 
-    def _publish_one(self, session: Session, room: str, said: Any, done: Any) -> None:
+    def _publish_one(self, session: Session, room: str, said: Any, done: Callable[[Outcome], None]) -> None:
         if not isinstance(said, dict):
             raise BadRequest("a publication is an object with `event` and `data`")
         asked = convert("publish", {**said, "room": room}, Publish)
-        self._api.take_token(session)
-        publication = self._api.made(session, asked)
+        self._api.publishing.take_token(session)
+        publication = self._api.publishing.made(session, asked)
 
         def kept(receipt: Receipt | RtError) -> None:
             if isinstance(receipt, RtError):
@@ -124,7 +126,7 @@ class RoomsHttp:
             else:
                 done({"id": publication.id, "epoch": receipt.epoch, "offset": receipt.offset})
 
-        self._api.keep(publication, kept)
+        self._api.publishing.keep(publication, kept)
 
     # -- one identity alone
 

@@ -98,12 +98,12 @@ class Relay:
         class_, key = incoming.route.class_, incoming.key
         data = _data(incoming, message)
         if message.stale:
-            if self._api.is_latest(incoming.namespace, incoming.room, key or incoming.event, data):
+            if self._api.publishing.is_latest(incoming.namespace, incoming.room, key or incoming.event, data):
                 done(Outcome.TAKEN)  # it comes again with every connection to the broker
                 return
             if class_ is PublicationClass.KEPT:
                 class_ = PublicationClass.LATEST  # no news: said before, and kept by the broker since
-        self._api.publish(
+        self._api.publishing.publish(
             lambda receipt: done(receipt if isinstance(receipt, RtError) else Outcome.TAKEN),
             sender, incoming.namespace, incoming.room, incoming.event, data,
             class_=class_, key=key, token=message.token,
@@ -140,9 +140,7 @@ class NoRoute(BadRequest):
 
 
 def _device(incoming: Incoming) -> Identity:
-    if not names.is_name(incoming.device):
-        raise BadRequest("a device id is 1-128 of A-Za-z0-9_.:@-")
-    return Identity("device", incoming.device)
+    return Identity("device", names.device_id(incoming.device))
 
 
 def _speaker(device: Identity, message: Message) -> Who:

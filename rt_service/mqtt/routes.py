@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rt_service.core import names
-from rt_service.core.errors import BadRequest, NotFound
+from rt_service.core.errors import NotFound
 from rt_service.core.model import Publication, PublicationClass
 from rt_service.mqtt.patterns import Pattern, PatternError, widest
 from rt_service.mqtt.payloads import CODECS
@@ -275,8 +275,8 @@ def _check_names(route: str, pattern: Pattern, known: set[str]) -> None:
 
 def check_names(incoming: Incoming, namespaces: Collection[str]) -> None:
     """Raises one of the contract's errors where a name that was read out of a topic is none."""
-    if incoming.device and not names.is_name(incoming.device):
-        raise BadRequest("a device id is 1-128 of A-Za-z0-9_.:@-")
+    if incoming.device:
+        names.device_id(incoming.device)
     if incoming.route.does == "publish":
         names.room_name(incoming.room)
         names.event_name(incoming.event)

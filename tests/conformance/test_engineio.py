@@ -208,7 +208,7 @@ def test_a_polling_session_that_does_not_answer_ends_at_its_timeout(http: Any) -
     began = time.monotonic()
     assert client.ask("GET", path) == (200, "2")
     status, body = client.ask("GET", path)  # nothing is sent any more, until the session ends
-    assert (status, body) == (200, "1") and 0.4 < time.monotonic() - began < 1.0
+    assert (status, body) == (200, "1") and 0.4 < time.monotonic() - began < 5
     assert client.ask("GET", path)[0] == 400
 
 
@@ -225,7 +225,7 @@ def test_a_websocket_that_does_not_answer_is_closed_at_its_timeout(ws: Any) -> N
     client.text()
     began = time.monotonic()
     assert client.ended() is not None
-    assert 0.4 < time.monotonic() - began < 1.0
+    assert 0.4 < time.monotonic() - began < 5
 
 
 # -- close

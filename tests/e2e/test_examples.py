@@ -46,17 +46,18 @@ def test_the_readmes_browser_example_hears_the_device_and_is_answered(tmp_path: 
 
 def test_the_readmes_device_is_online_publishes_and_answers(service: Service, tmp_path: Path) -> None:
     source = example("README.md", "python", "Device").replace("mqtt://127.0.0.1:1883", service.mqtt)
+    source = source.replace('"esp-1"', '"esp-readme"')  # the other pages' esp-1 may be here already
     with SocketIoClient(service.http, "/iot") as page:
-        page.ok("join", room="device:esp-1")
+        page.ok("join", room="device:esp-readme")
         with Script([sys.executable, "-c", source], tmp_path) as script:
             page.sees("telemetry", {"c": 21.5})
             eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online"])
-            assert page.ok("call", to="device:esp-1", method="set", data={"c": 24})["data"] == {"c": 24}
-            error = page.ask("call", {"to": "device:esp-1", "method": "set", "data": {}})["error"]
+            assert page.ok("call", to="device:esp-readme", method="set", data={"c": 24})["data"] == {"c": 24}
+            error = page.ask("call", {"to": "device:esp-readme", "method": "set", "data": {}})["error"]
             assert error["code"] == "internal" and error["message"].endswith(
                 "set failed on the device; its log says why"
             )
-            assert page.refused("call", to="device:esp-1", method="fly") == "not_found"
+            assert page.refused("call", to="device:esp-readme", method="fly") == "not_found"
             assert script.process.stdin is not None
             script.process.stdin.write(b"\n")
             script.process.stdin.flush()

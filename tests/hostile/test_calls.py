@@ -114,10 +114,12 @@ def test_a_device_that_answers_calls_of_others(siege: Siege, caller: RawWebSocke
 
 def test_a_client_that_uses_up_the_calls_of_its_own(siege: Siege, caller: RawWebSocket, callee: RawWebSocket) -> None:
     with siege.attack(TOO_MANY) as service:
+        before = service.metric("rt_refused_total", code="too_many_requests")
         greedy = [ways.plain(service, "user=greedy") for _ in range(5)]
         for ws in greedy:
             ws.send(*[call(n, timeout_ms=3000) for n in range(40)])
-        assert [answers(ws, 1)[0] for ws in greedy[2:]] == ["too_many_requests"] * 3
+        # Whose calls are taken depends on whom the service reads first; of 200 it takes 50.
+        eventually(lambda: service.metric("rt_refused_total", code="too_many_requests") >= before + 100)
         caller.send(call(1, timeout_ms=1))
         assert answers(caller, 1) == ["timeout"]
         for ws in greedy:

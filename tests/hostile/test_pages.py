@@ -19,9 +19,9 @@ FOREIGN = [
 ]  # fmt: skip
 ORIGIN = 'rt_refused_total{code="origin"}'
 TRAVERSALS = [
-    "/web/../settings.py", "/web/..%2fsettings.py", "/web/%2e%2e/settings.py", "/web/..%5csettings.py", "/%2e%2e/",
-    "/web//etc/passwd", "/web/%2fetc%2fpasswd", "/web/....//settings.py", "/web/%252e%252e/settings.py", "/web/con",
-    "/web/..%00/settings.py", "/web/index.html%00.js", "/web/../../../../../../../../etc/passwd", "/web/.", "/web/..",
+    "/web/../service.py", "/web/..%2fservice.py", "/web/%2e%2e/service.py", "/web/..%5cservice.py", "/%2e%2e/",
+    "/web//etc/passwd", "/web/%2fetc%2fpasswd", "/web/....//service.py", "/web/%252e%252e/service.py", "/web/con",
+    "/web/..%00/service.py", "/web/index.html%00.js", "/web/../../../../../../../../etc/passwd", "/web/.", "/web/..",
     "/web/", "/web/%c0%ae%c0%ae/x", "/web/file:///etc/passwd", "/../run.py", "//etc/passwd", "/web/C:%5cwindows",
     "/web/" + "a/" * 3000,
 ]  # fmt: skip

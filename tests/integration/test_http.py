@@ -60,7 +60,7 @@ def test_a_part_of_a_file_that_is_not_there_is_refused_in_the_contracts_shape(se
 
 
 @pytest.mark.parametrize(
-    "path", ["/web/../settings.py", "/web/%2e%2e/settings.py", "/web/..%2fsettings.py", "/web//etc/passwd"]
+    "path", ["/web/../service.py", "/web/%2e%2e/service.py", "/web/..%2fservice.py", "/web//etc/passwd"]
 )
 def test_nothing_else_is_served(service: Service, path: str) -> None:
     assert request(service, "GET", path)[0] == 404

@@ -33,12 +33,6 @@ def test_it_says_where_everything_is_and_how_to_stop() -> None:
             assert part in text
 
 
-def test_it_is_ready_in_under_two_seconds_after_imports() -> None:
-    began = time.monotonic()
-    with Service():
-        assert time.monotonic() - began < 10  # imports too; docs/performance.md has the measured figure
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_with_exit_code_0(number: signal.Signals) -> None:
     with Service() as service:

@@ -66,7 +66,7 @@ def test_a_reader_that_never_reads_is_closed_and_recovers_everything_when_it_ret
             late.append(time.monotonic() - began)
         eventually(lambda: len(honest.publications) == 2000)
         assert [p["data"]["n"] for p in honest.publications] == list(range(2000))
-        assert sorted(late)[len(late) // 2] < 0.05
+        assert sorted(late)[len(late) // 2] < 0.25
         assert running.metric("rt_sessions_closed_total", reason="slow") == 5
         assert memory(running) - before < 100 * MIB  # 20 MiB of history, and bounded queues
         for reader in readers:

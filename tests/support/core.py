@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from rt_service.admission import Admission
-from rt_service.api import Api, ApiBounds
+from rt_service.api import Api
 from rt_service.auth.policy import OpenPolicy, Policy
 from rt_service.auth.revocations import Revocations
 from rt_service.core.hub import Hub, HubBounds
@@ -20,6 +20,7 @@ from rt_service.devices.calls import Calls
 from rt_service.devices.twin import Twins
 from rt_service.engines.memory import MemoryEngine
 from rt_service.metrics import Metrics
+from rt_service.publishing import ApiBounds
 from tests.support.clock import ManualClock
 from tests.support.verbs import Verbs
 

@@ -18,6 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+CODE = "".join(path.read_text() for path in sorted((ROOT / "rt_service").rglob("*.py")))
+
+
+def modules(*folders: str) -> list[str]:
+    """Modules and folders of modules in these folders of the service."""
+    found = [path for folder in folders for path in sorted((ROOT / "rt_service" / folder).iterdir())]
+    python = [path for path in found if path.suffix == ".py" or (path / "__init__.py").is_file()]
+    return [path.stem for path in python if not path.stem.startswith("__")]
 
 
 @pytest.mark.parametrize("verb", Core().api._verbs)
@@ -68,3 +77,30 @@ def test_every_default_route_is_documented() -> None:
     topics = [route.topic for _, route in found._in if route.does != "refuse"] + [r.topic for r, _ in found.out_routes]
     for topic in topics:
         assert re.sub(r"\{(\w+)\}", r"<\1>", topic) in PROTOCOL.replace("…/error", "devices/<id>/replies/<call>/error")
+
+
+@pytest.mark.parametrize("module", modules("", "core", "gateways", "gateways/engineio"))
+def test_every_module_has_its_place_in_the_architecture(module: str) -> None:
+    assert re.search(rf"\b{module}\b", ARCHITECTURE)
+
+
+DROPPED = sorted(set(re.findall(r'\bdropped(?:\.labels)?\("(\w+)"', CODE)))
+CLOSED = sorted(set(re.findall(r'(?:\bclosed\.labels|\.close)\("(\w+)"', CODE)))
+
+
+@pytest.mark.parametrize("reason", DROPPED)
+def test_every_reason_for_not_delivering_is_documented(reason: str) -> None:
+    assert f"`{reason}`" in OPERATIONS
+
+
+@pytest.mark.parametrize("reason", CLOSED)
+def test_every_reason_for_closing_a_session_is_documented(reason: str) -> None:
+    assert f"`{reason}`" in OPERATIONS.partition("## What is bounded")[2]
+
+
+def test_what_the_documents_name_is_there() -> None:
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+            assert (document.parent / link).exists(), f"{document}: {link}"
+        for path in re.findall(r"`((?:tests|docs|clients|rt_service|config)/[\w./-]+)`", document.read_text()):
+            assert (ROOT / path).exists(), f"{document}: {path}"

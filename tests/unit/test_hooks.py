@@ -26,7 +26,7 @@ def alice(core: Core) -> Client:
 
 def test_a_hook_sees_what_is_said_and_by_whom(core: Core, alice: Client) -> None:
     seen: list[Said] = []
-    core.api.hooks.add("/chat", "say", seen.append)
+    core.api.publishing.hooks.add("/chat", "say", seen.append)
     alice.ok("publish", room="r", event="say", data=1, key="k")
     alice.ok("publish", room="r", event="other", data=2)
     (said,) = seen
@@ -38,8 +38,8 @@ def test_what_a_hook_puts_there_is_what_is_kept(core: Core, alice: Client) -> No
     def double(said: Said) -> None:
         said.data *= 2
 
-    core.api.hooks.add("/chat", "*", double)
-    core.api.hooks.add("/chat", "say", double)
+    core.api.publishing.hooks.add("/chat", "*", double)
+    core.api.publishing.hooks.add("/chat", "say", double)
     alice.ok("publish", room="r", event="say", data=3)
     alice.ok("publish", room="r", event="other", data=3)
     assert alice.data() == [12, 6]
@@ -50,14 +50,14 @@ def test_a_refusal_of_a_hook_reaches_who_published_and_nobody_else(core: Core, a
     def refuse(said: Said) -> None:
         raise Forbidden("not here")
 
-    core.api.hooks.add("/chat", "say", refuse)
+    core.api.publishing.hooks.add("/chat", "say", refuse)
     answer = alice.ask("publish", {"room": "r", "event": "say", "data": 1})
     assert answer["error"] == {"code": "forbidden", "message": "not here"}
     assert alice.publications == [] and alice.ok("history", room="r")["offset"] == 0
 
 
 def test_a_hook_that_fails_is_answered_internal_and_harms_nobody(core: Core, alice: Client) -> None:
-    core.api.hooks.add("/chat", "say", lambda said: said.data["missing"])
+    core.api.publishing.hooks.add("/chat", "say", lambda said: said.data["missing"])
     answer = alice.ask("publish", {"room": "r", "event": "say", "data": {}})
     assert answer["error"]["code"] == "internal" and "missing" not in answer["error"]["message"]
     alice.ok("publish", room="r", event="other", data=1)
@@ -68,15 +68,17 @@ def test_what_a_hook_puts_there_may_not_be_too_large_either(core: Core, alice: C
     def grow(said: Said) -> None:
         said.data = "x" * 100_000
 
-    core.api.hooks.add("/chat", "say", grow)
+    core.api.publishing.hooks.add("/chat", "say", grow)
     assert alice.refused("publish", room="r", event="say", data=1) == "too_large"
 
 
 def test_a_devices_message_that_a_hook_fails_on_is_not_tried_again(core: Core) -> None:
-    core.api.hooks.add("/iot", "telemetry", lambda said: said.data["missing"])
+    core.api.publishing.hooks.add("/iot", "telemetry", lambda said: said.data["missing"])
 
     def publish(data: Any) -> None:
-        core.api.publish(lambda receipt: None, known_as(Identity("device", "d")), "/iot", "device:d", "telemetry", data)
+        core.api.publishing.publish(
+            lambda receipt: None, known_as(Identity("device", "d")), "/iot", "device:d", "telemetry", data
+        )
 
     with pytest.raises(RtError) as failed:
         publish({})

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from rt_service.api import ApiBounds
 from rt_service.core.errors import TooManyRequests
 from rt_service.core.limits import Buckets, TokenBucket
 from rt_service.core.model import Identity, known_as
+from rt_service.publishing import ApiBounds
 from tests.support.core import Core
 
 
@@ -64,6 +64,6 @@ def test_who_makes_rooms_faster_than_it_may_can_still_enter_those_that_are_there
     bob.ok("join", room="three")
     alice.ok("join", room="three")
     with pytest.raises(TooManyRequests):
-        core.api.publish(lambda receipt: None, alice.session.who, "/chat", "four", "say", 1)
-    core.api.publish(lambda receipt: None, known_as(Identity("service", "s")), "/chat", "four", "say", 1)
-    core.api.publish(lambda receipt: None, alice.session.who, "/chat", "four", "say", 1)
+        core.api.publishing.publish(lambda receipt: None, alice.session.who, "/chat", "four", "say", 1)
+    core.api.publishing.publish(lambda receipt: None, known_as(Identity("service", "s")), "/chat", "four", "say", 1)
+    core.api.publishing.publish(lambda receipt: None, alice.session.who, "/chat", "four", "say", 1)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from rt_service.api import ApiBounds
 from rt_service.core.hub import HubBounds
 from rt_service.core.stream import StreamBounds
 from rt_service.engines.memory import MemoryEngine
+from rt_service.publishing import ApiBounds
 from tests.support.clock import ManualClock
 from tests.support.core import Client, Core
 from tests.support.engines import InterleavingEngine

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from rt_service.api import ApiBounds
 from rt_service.core.errors import RtError, TooManyRequests
 from rt_service.core.hub import HubBounds
 from rt_service.core.model import Identity
+from rt_service.publishing import ApiBounds
 from tests.support.core import Client, Core
 
 

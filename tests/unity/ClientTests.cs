@@ -103,7 +103,7 @@ namespace RtService.Tests
                 Task.Run(() => later.SetResult("from another thread"));
                 Assert.That(Stage.Await(asked).AsString(), Is.EqualTo("from another thread"));
                 Assert.That(Refusal(alice, "refuse"), Is.StringMatching("^conflict: .*not now$"));
-                Assert.That(Refusal(alice, "break"), Is.StringMatching("^internal: .*InvalidOperationException: a bug$"));
+                Assert.That(Refusal(alice, "break"), Is.StringMatching("^internal: .*break failed$"));
                 Assert.That(Refusal(alice, "nan"), Is.StringMatching("^invalid_data: .*NaN"));
                 Assert.That(Refusal(alice, "unknown"), Is.StringMatching("^not_found: .*there is no method unknown$"));
                 Assert.That(bob.Client.Counters.HandlerExceptions, Is.EqualTo(2));

@@ -55,8 +55,8 @@ class Device:
         """Connect and stay connected, in a thread of its own; with `wait` it hears calls once this returns.
 
         `secret` is what `device add` printed, `token` a JSON Web Token, or a function that is asked for one before each
-        connect. mqtts:// is TLS, with `tls`, such as
-        `ssl.create_default_context(cafile="ca.pem")`, or whom the system trusts.
+        connect. mqtts:// is TLS, with `tls`, such as `ssl.create_default_context(cafile="ca.pem")`, or whom the system
+        trusts.
 
         Raises:
             ValueError: `url` is neither mqtt://host:port nor mqtts://host:port.

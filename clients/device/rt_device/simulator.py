@@ -113,9 +113,8 @@ def main() -> int:
     threading.Thread(target=_stop_at_end_of_input, args=(simulator,), daemon=True).start()
     stop_at_signals(simulator)
     try:
-        simulator.connect(
-            options.url, certificate=options.certificate, wait=False
-        )  # a service's broker may come later than its devices
+        # A service's broker may come later than its devices.
+        simulator.connect(options.url, certificate=options.certificate, wait=False)
     except ValueError as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 1

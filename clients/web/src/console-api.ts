@@ -1,5 +1,5 @@
 // The HTTP API with the token of whoever looks: kept in sessionStorage, sent in a header, never in an address.
-import { RoomError } from "./failures";
+import { RtError } from "./failures";
 import type { Failure } from "./protocol";
 
 const KEY = "rt-console-token";
@@ -17,7 +17,7 @@ export function onRefused(tell: (failure: Failure) => void): void {
   refused = tell;
 }
 
-/** The answer's body. Throws RoomError with what the service said, or `unavailable` where nobody answers. */
+/** The answer's body. Throws RtError with what the service said, or `unavailable` where nobody answers. */
 export async function ask<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
   return (await request(method, path, body, headers)).json() as Promise<T>;
 }
@@ -40,7 +40,7 @@ async function request(method: string, path: string, body?: unknown, headers: Re
   if (response.ok) return response;
   const failure = await failureOf(response);
   if (response.status === 401 || response.status === 403) refused(failure);
-  throw new RoomError(failure);
+  throw new RtError(failure);
 }
 
 async function fetched(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Response> {
@@ -50,7 +50,7 @@ async function fetched(method: string, path: string, body?: unknown, headers: Re
   try {
     return await fetch(path, { method, headers: said, body: body === undefined ? undefined : JSON.stringify(body), signal: AbortSignal.timeout(20_000) });
   } catch {
-    throw new RoomError({ code: "unavailable", message: "the service does not answer" });
+    throw new RtError({ code: "unavailable", message: "the service does not answer" });
   }
 }
 
@@ -65,7 +65,7 @@ async function failureOf(response: Response): Promise<Failure> {
 }
 
 export function why(error: unknown): string {
-  if (error instanceof RoomError) return `${error.code}: ${error.message}`;
+  if (error instanceof RtError) return `${error.code}: ${error.message}`;
   if (error instanceof SyntaxError) return `that is not JSON: ${error.message}`;
   return error instanceof Error ? error.message : String(error);
 }

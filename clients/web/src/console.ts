@@ -9,7 +9,7 @@ import { Overview } from "./console-overview";
 import { element, write } from "./console-page";
 import { Rooms } from "./console-rooms";
 import { Sessions } from "./console-sessions";
-import { RoomError } from "./failures";
+import { RtError } from "./failures";
 
 const PERIOD_MS = 2000;
 
@@ -41,7 +41,7 @@ async function enter(): Promise<void> {
     element("forget").hidden = !token.get();
     show();
   } catch (error) {
-    if (!(error instanceof RoomError)) throw error;
+    if (!(error instanceof RtError)) throw error;
     if (error.code === "forbidden") leave("This token is good, but it may not look in here: it takes an admin's.");
     else if (error.code !== "unauthorized" && error.code !== "token_expired") tellState(why(error), false);
   }

@@ -244,9 +244,8 @@ class HttpProtocol(eventlet.wsgi.HttpProtocol):
         return []
 
     def finish(self) -> None:
-        self.application = self.environ = (
-            None  # or it would hold itself, and its socket, until somebody collects garbage
-        )
+        # Or it would hold itself, and its socket, until somebody collects garbage.
+        self.application = self.environ = None
         if self.detached is not None:
             return
         for close in (self.wfile.close, self.rfile.close, partial(self.connection.shutdown, socket.SHUT_RDWR)):

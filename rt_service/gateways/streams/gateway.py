@@ -85,7 +85,7 @@ class Streams:
             return Response("", content_type=wire.content_type)
         if request.environ["SERVER_PROTOCOL"] != "HTTP/1.1":
             raise BadRequest("a stream needs HTTP/1.1")
-        self._api.check_namespace(f"/{ns}")
+        self._api.publishing.check_namespace(f"/{ns}")
         connection = StreamConnection(self, wire)
         session = self._api.connect(
             secrets.token_hex(10), f"/{ns}", credentials.of_request(request.environ), connection

@@ -82,13 +82,14 @@ class JsonTransport:
 
 
 class JsonConnection(PlainConnection):
-    """`sessions` are opened with the first request in a namespace, as who `credentials` say."""
+    """`sessions` are opened with the first request in a namespace, as who `credentials` say; each has a transport."""
 
     def __init__(self, host: WsGateway, credentials: dict[str, Any]) -> None:
         super().__init__(host)
         self.credentials = credentials
         self.answers_calls = credentials.get("calls") != "no"
         self.sessions: dict[str, Session] = {}
+        self.transports: dict[str, JsonTransport] = {}
 
 
 class WsGateway:
@@ -138,8 +139,8 @@ class WsGateway:
 
     def too_slow(self, connection: JsonConnection) -> None:
         self._metrics.closed.labels("slow").inc()
-        for session in connection.sessions.values():
-            session.transport.say_closing("slow", "too much waits; reconnect and recover", reconnect=True)  # type: ignore[attr-defined]
+        for transport in connection.transports.values():
+            transport.say_closing("slow", "too much waits; reconnect and recover", reconnect=True)
         connection.close(frames.POLICY, "slow")
 
     def dropped(self, reason: str) -> None:
@@ -151,9 +152,9 @@ class WsGateway:
 
     def ended(self, connection: JsonConnection) -> None:
         self.connections.discard(connection)
-        for session in connection.sessions.values():
+        for namespace, session in connection.sessions.items():
             session.may_return = not connection.said_goodbye
-            session.transport.gone()  # type: ignore[attr-defined]
+            connection.transports[namespace].gone()
             self._hub.close(session)
             self._metrics.sessions.labels("ws").dec()
 
@@ -186,7 +187,7 @@ class WsGateway:
             return
         session = self._session(connection, request.pop("ns", None))
         if op == "answer":
-            self._answer(session, request)
+            self._answer(connection.transports[session.namespace], request)
             self._say(connection, ref, {"ok": True})
             return
 
@@ -218,16 +219,16 @@ class WsGateway:
             raise NotFound(f"there is no namespace {namespace[:64]}; there are {', '.join(self._namespaces)}")
         transport = JsonTransport(self, connection, namespace)
         session = self._api.connect(secrets.token_hex(10), namespace, connection.credentials, transport)
-        connection.sessions[namespace] = session
+        connection.sessions[namespace], connection.transports[namespace] = session, transport
         self._metrics.sessions.labels("ws").inc()
         return session
 
-    def _answer(self, session: Session, request: dict[str, Any]) -> None:
+    def _answer(self, transport: JsonTransport, request: dict[str, Any]) -> None:
         said = {"error": request["error"]} if "error" in request else request.get("data")
         call = request.get("id")
         if type(call) is not str:
             raise BadRequest("`id` is the call's, a string")
-        if not session.transport.answer(call, said):  # type: ignore[attr-defined]
+        if not transport.answer(call, said):
             raise NotFound(f"no call {call[:64]!r} waits for an answer of yours")
 
 

@@ -72,7 +72,7 @@ namespace RtService
             }
             catch (Exception error) // the application's: the caller is told
             {
-                reply(Refusal(error));
+                reply(Refusal(call.Method, error));
                 return;
             }
             _running++;
@@ -80,16 +80,16 @@ namespace RtService
             {
                 _running--;
                 if (task.Status == TaskStatus.RanToCompletion) reply(task.Result);
-                else reply(Refusal(Promise.Error(task)));
+                else reply(Refusal(call.Method, Promise.Error(task)));
             });
         }
 
-        private JsonValue Refusal(Exception error)
+        private JsonValue Refusal(string method, Exception error)
         {
             var told = error as RtException;
             if (told != null) return Refusal(told.Code, told.Message);
             _client.HandlerThrew(error);
-            return Refusal("internal", error.GetType().Name + ": " + error.Message);
+            return Refusal("internal", method + " failed"); // what went wrong is in the log here, and nobody else's affair
         }
 
         internal static JsonValue Refusal(string code, string message)
