@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -73,7 +74,8 @@ class PostgreSql:
         if self._process is not None:
             children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
             for pid in (self._process.pid, *map(int, children)):
-                os.kill(pid, number)
+                with contextlib.suppress(ProcessLookupError):  # of somebody who just hung up
+                    os.kill(pid, number)
 
     def _answers(self) -> bool:
         try:
