@@ -30,26 +30,26 @@ class Realtime(RealtimeServicer):
         self._streams = streams
 
     async def Publish(self, request: rt.PublishRequest, context: Context) -> rt.PublishResponse:
-        return await _guarded(self._requests, context, lambda: self._verbs.publish(request, context))
+        return await guarded(self._requests, context, lambda: self._verbs.publish(request, context))
 
     async def History(self, request: rt.HistoryRequest, context: Context) -> rt.HistoryResponse:
-        return await _guarded(self._requests, context, lambda: self._verbs.history(request, context))
+        return await guarded(self._requests, context, lambda: self._verbs.history(request, context))
 
     async def Presence(self, request: rt.PresenceRequest, context: Context) -> rt.PresenceResponse:
-        return await _guarded(self._requests, context, lambda: self._verbs.presence(request, context))
+        return await guarded(self._requests, context, lambda: self._verbs.presence(request, context))
 
     async def Call(self, request: rt.CallRequest, context: Context) -> rt.CallResponse:
-        return await _guarded(self._requests, context, lambda: self._verbs.call(request, context))
+        return await guarded(self._requests, context, lambda: self._verbs.call(request, context))
 
     async def Subscribe(self, request: rt.SubscribeRequest, context: Context) -> None:
-        await _guarded(self._streams, context, lambda: subscribe(self._service, request, context))
+        await guarded(self._streams, context, lambda: subscribe(self._service, request, context))
 
     async def Session(self, request_iterator: Requests, context: Context) -> None:
         say, service = request_iterator, self._service
-        await _guarded(self._streams, context, lambda: session(service, self._wire_bytes, say, context))
+        await guarded(self._streams, context, lambda: session(service, self._wire_bytes, say, context))
 
 
-async def _guarded(bounds: Bounds, context: Context, work: Callable[[], Awaitable[T]]) -> T:
+async def guarded(bounds: Bounds, context: Context, work: Callable[[], Awaitable[T]]) -> T:
     """The one place where an error becomes a status."""
     try:
         return await bounds.run(work)
