@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import time
 from collections.abc import Iterator
 
 import grpc
@@ -207,3 +208,26 @@ def test_what_comes_over_grpc_is_whose_it_is(siege: Siege) -> None:
         ways.ask(ws, "join", room="grpc")
         publish(channel, data='{"from":{"kind":"service","id":"root"}}')
         assert ways.pushed(ws, "publication")["from"] == {"kind": "user", "id": "grpc"}
+
+
+FEW = ("--grpc-port", "0", "--set", "limits.connects_per_s=0.02", "--set", "limits.connect_burst=200")
+
+
+@pytest.mark.parametrize("what", ["Subscribe", "Call"])
+def test_a_caller_that_comes_and_goes_does_not_use_up_the_connections_of_others(what: str) -> None:
+    with Service(*FEW) as service, ways.plain(service, "user=deaf") as deaf:
+        assert ways.ask(deaf, "ping")["ok"]
+        with GrpcChannel(service.grpc) as channel:
+            for _ in range(500):
+                stream = begin(channel, what)
+                time.sleep(0.005)  # so that it comes so far as to be asked
+                stream.cancel()
+            assert service.get("/livez")[0] == 200
+            error = error_of(lambda: channel.stub.Presence(rt.PresenceRequest(ns="chat", room="r"), timeout=20))
+            assert refused(error) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too_many_requests")
+
+
+def begin(channel: GrpcChannel, what: str) -> grpc.Future:
+    if what == "Subscribe":
+        return channel.stub.Subscribe(rt.SubscribeRequest(ns="chat", room="r"), timeout=20)
+    return channel.stub.Call.future(rt.CallRequest(ns="chat", to="user:deaf", method="m", data="1"), timeout=20)

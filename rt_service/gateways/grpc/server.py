@@ -17,6 +17,7 @@ from rt_service.gateways.grpc import health
 from rt_service.gateways.grpc import realtime_pb2 as rt
 from rt_service.gateways.grpc.bounds import Bounds, Counts
 from rt_service.gateways.grpc.http import Connections
+from rt_service.gateways.grpc.peers import Peers
 from rt_service.gateways.grpc.publisher import Publisher
 from rt_service.gateways.grpc.realtime_pb2_grpc import add_RealtimeServicer_to_server
 from rt_service.gateways.grpc.servicer import Realtime
@@ -46,11 +47,12 @@ class Server:
         self._calls = Connections(upstream, settings.grpc.requests)
         publisher = Publisher(self._service, limits.wire_bytes)
         verbs = Verbs(self._service, self._calls, publisher, limits.call_timeout_max_s)
+        peers = Peers(limits.connects_per_s, limits.connect_burst)
         looking = Bounds(LOOKING, "streams of health and of reflection", self.counts.ended)
         self._health = health.Health(("", NAME), looking)
         self._server = grpc.aio.server(options=_options(limits.wire_bytes))
         add_RealtimeServicer_to_server(  # type: ignore[no-untyped-call]
-            Realtime(upstream, limits.wire_bytes, verbs, self._requests, self.streams), self._server
+            Realtime(upstream, limits.wire_bytes, verbs, self._requests, self.streams, peers), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
