@@ -81,7 +81,7 @@ class Admission:
         return session
 
     def refresh(self, session: Session, token: Any) -> float | None:
-        """Go on with a newer token of the same identity; when that one ends, in Unix seconds.
+        """Go on with a newer token of the same identity, and what that one allows; when it ends, in Unix seconds.
 
         Raises:
             Unauthorized, TokenExpired: it cannot be used.
@@ -94,9 +94,17 @@ class Admission:
         if who.identity != session.identity:
             raise Forbidden("this token is somebody else's")
         allow(self._policy, who, "connect", session.namespace, None, None)
-        session.who = who
+        before, session.who = session.who, who
+        self._leave_forbidden(session, before)
         self._expect(session)
         return who.expires_at
+
+    def _leave_forbidden(self, session: Session, before: Who) -> None:
+        """Leave the rooms that its token let it join and the newer one does not; others an application chose for it."""
+        may, namespace = self._policy.may, session.namespace
+        for room in list(session.rooms):
+            if may(before, "join", namespace, room, None) and not may(session.who, "join", namespace, room, None):
+                self._hub.leave(session, room)
 
     def _expect(self, session: Session) -> None:
         if session.who.expires_at is None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
 
+TEXT_CHARACTERS = 500  # of one field; more is cut off
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -20,8 +22,11 @@ def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=not console),
+        _cut,
     ]
-    if not console:
+    if console:
+        shared.append(_harmless)
+    else:
         shared.append(structlog.processors.format_exc_info)
         render = structlog.processors.JSONRenderer()
     structlog.configure(
@@ -32,6 +37,22 @@ def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
     )
     # Libraries log through the standard library; only what is wrong with them is worth a line here.
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(name)s: %(message)s")
+
+
+def _cut(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What strangers say may be long."""
+    for key, value in event.items():
+        if isinstance(value, str) and len(value) > TEXT_CHARACTERS:
+            event[key] = f"{value[:TEXT_CHARACTERS]}… ({len(value)} characters)"
+    return event
+
+
+def _harmless(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A terminal does what some characters tell it to; JSON escapes them."""
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[key] = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in value)
+    return event
 
 
 class Forgiving:

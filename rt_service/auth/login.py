@@ -61,10 +61,10 @@ class LogIn:
 
     def log_in(self, name: object, password: object, address: str) -> tuple[str, float]:
         """A token, and when it expires, as Unix seconds. Raises Unauthorized, Forbidden."""
-        account = self._proved(name, password, address)
+        account = self._unchanged(self._proved(name, password, address), address)
+        token = self._issuer.issue(account.name, account.identity.kind, account.role)  # before anything else happens
         if self._passwords.outdated(account.password_hash):
             self._rehash(account, str(password))
-        token = self._issuer.issue(account.name, account.identity.kind, account.role)
         self._log.info("logged_in", name=account.name, address=address)
         self._metrics.logins.labels("ok").inc()
         return token
@@ -84,10 +84,21 @@ class LogIn:
         account = self._store.account(known)
         if not self._passwords.matches(account and account.password_hash, password) or account is None:
             raise self._refused("wrong", known, address)
-        if account.disabled:
-            self._refused("disabled", known, address)
-            raise Forbidden("the account is disabled")
+        self._check_enabled(account, address)
         return account
+
+    def _unchanged(self, proved: Account, address: str) -> Account:
+        """The account as it is now: looking at the password takes a while, in which whoever it was may be put out."""
+        account = self._store.account(proved.name)
+        if account is None or account.password_hash != proved.password_hash:
+            raise self._refused("wrong", proved.name, address)
+        self._check_enabled(account, address)
+        return account
+
+    def _check_enabled(self, account: Account, address: str) -> None:
+        if account.disabled:
+            self._refused("disabled", account.name, address)
+            raise Forbidden("the account is disabled")
 
     def _take(self, attempts: Buckets, key: str, name: str | None, address: str) -> None:
         now = self._clock.monotonic()

@@ -31,6 +31,11 @@ class TokenBucket:
         self._full_at = full_at + self._interval
         return 0.0
 
+    def wait(self, now: float) -> float:
+        """What `take` would return; nothing is taken."""
+        wait = self._full_at - now - self._slack
+        return wait if wait > 1e-6 else 0.0
+
 
 class Buckets:
     """A bucket for each name; past `most` the one that was asked for longest ago is forgotten, as if it were full."""

@@ -10,6 +10,7 @@ from rt_service import verbs
 from rt_service.auth.accounts import Account, Accounts
 from rt_service.auth.login import LogIn
 from rt_service.core.errors import Forbidden, NotFound
+from rt_service.gateways.addresses import counted
 from rt_service.gateways.http_requests import Requests, json
 from rt_service.gateways.http_types import LoggingIn, NewAccount, NewPassword
 
@@ -71,7 +72,8 @@ class AccountsHttp:
 
 
 def _address() -> str:
-    return request.remote_addr or ""
+    """Where somebody comes from, as it is counted: whoever has an address of IPv6 has as many as it likes."""
+    return counted(request.remote_addr or "")
 
 
 def _shown(account: Account) -> dict[str, Any]:

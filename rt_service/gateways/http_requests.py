@@ -17,6 +17,7 @@ from rt_service.core.model import Identity, Who
 from rt_service.core.ports import Clock
 from rt_service.core.session import Session
 from rt_service.gateways import asked, credentials
+from rt_service.gateways.addresses import counted
 from rt_service.gateways.engineio.body import BrokenBody, SlowBody
 from rt_service.gateways.operations import JSON, MERGE_PATCH
 from rt_service.verbs import plainly
@@ -100,7 +101,7 @@ class Requests:
 def _sender(identity: Identity) -> str:
     """Whose rate counts: many users may come from one address, such as that of the gRPC process or a proxy."""
     anonymous = identity.id.startswith("anon-")
-    return f"{request.remote_addr} {'' if anonymous else identity}"
+    return f"{counted(request.remote_addr or '')} {'' if anonymous else identity}"
 
 
 _NOWHERE: Any = None  # a request has no transport: nothing is pushed to it

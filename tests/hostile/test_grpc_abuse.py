@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import socket
+import time
 from collections.abc import Iterator
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from rt_service.gateways.grpc import realtime_pb2 as rt
 from tests.hostile import ways
 from tests.hostile.siege import MIB, Siege
 from tests.support.grpc_client import GrpcChannel, error_of, refused, who
 from tests.support.service import Service
+from tests.support.waiting import eventually
 
 MORE = {"arguments": ("--grpc-port", "0")}
 SETTINGS = ("grpc.streams=50", "grpc.requests=50")
@@ -137,6 +140,55 @@ def test_a_client_that_speaks_broken_http2(siege: Siege, what: str) -> None:
             assert publish(channel).id
 
 
+def literal(name: bytes, value: bytes) -> bytes:
+    """A header field that is in no table (RFC 7541 section 6.2.2)."""
+    return b"\0" + bytes((len(name),)) + name + bytes((len(value),)) + value
+
+
+def asking(path: bytes, stream: int = 1) -> bytes:
+    """What an RPC with an empty message begins with."""
+    fields = ((b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"localhost"))
+    fields += ((b"content-type", b"application/grpc"), (b"te", b"trailers"))
+    head = b"".join(literal(*field) for field in fields)
+    return frame(HEADERS, 4, stream, head) + frame(DATA, 1, stream, b"\0\0\0\0\0")
+
+
+WATCH = b"/grpc.health.v1.Health/Watch"
+NO_WINDOW = BEGIN[:24] + frame(SETTINGS_FRAME, 0, 0, b"\0\4\0\0\0\0")  # it takes no byte of an answer
+
+
+def watch(channel: GrpcChannel, service: str = "") -> Iterator[health_pb2.HealthCheckResponse]:
+    watched: Iterator[health_pb2.HealthCheckResponse] = health_pb2_grpc.HealthStub(channel.channel).Watch(
+        health_pb2.HealthCheckRequest(service=service), timeout=20
+    )
+    return watched
+
+
+def test_a_client_that_watches_the_health_and_takes_no_answer_keeps_nobody_from_it(siege: Siege) -> None:
+    with siege.attack() as service, connected(service) as client, GrpcChannel(service.grpc) as channel:
+        client.sendall(NO_WINDOW + asking(WATCH))
+        eventually(lambda: b"\0\0\0\4\1\0\0\0\0" in client.recv(4096))  # our settings are acknowledged
+        assert next(watch(channel)).status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_a_service_that_stops_tells_its_clients_whoever_watches_the_health() -> None:
+    with Service("--grpc-port", "0") as service, connected(service) as client, GrpcChannel(service.grpc) as channel:
+        client.sendall(NO_WINDOW + asking(WATCH))
+        eventually(lambda: b"\0\0\0\4\1\0\0\0\0" in client.recv(4096))
+        stream = channel.subscribe("told", user="told")
+        assert next(stream).HasField("joined")
+        assert service.stop() == 0
+        assert refused(error_of(lambda: next(stream))) == (grpc.StatusCode.UNAVAILABLE, "shutdown")
+
+
+def test_clients_that_watch_the_health_without_end(siege: Siege) -> None:
+    counted = 'rt_grpc_streams_ended_total{outcome="too_many_requests"}'
+    with siege.attack(counted) as service, GrpcChannel(service.grpc) as channel:
+        streams = [watch(channel, f"{n}" * 50) for n in range(300)]
+        outcomes = [error_of(lambda one=one: next(one)).code() for one in streams[100:]]
+        assert outcomes == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 200
+
+
 def connected(service: Service) -> socket.socket:
     host, _, port = service.grpc.rpartition(":")
     return socket.create_connection((host, int(port)), timeout=0.3)
@@ -156,3 +208,26 @@ def test_what_comes_over_grpc_is_whose_it_is(siege: Siege) -> None:
         ways.ask(ws, "join", room="grpc")
         publish(channel, data='{"from":{"kind":"service","id":"root"}}')
         assert ways.pushed(ws, "publication")["from"] == {"kind": "user", "id": "grpc"}
+
+
+FEW = ("--grpc-port", "0", "--set", "limits.connects_per_s=0.02", "--set", "limits.connect_burst=200")
+
+
+@pytest.mark.parametrize("what", ["Subscribe", "Call"])
+def test_a_caller_that_comes_and_goes_does_not_use_up_the_connections_of_others(what: str) -> None:
+    with Service(*FEW) as service, ways.plain(service, "user=deaf") as deaf:
+        assert ways.ask(deaf, "ping")["ok"]
+        with GrpcChannel(service.grpc) as channel:
+            for _ in range(500):
+                stream = begin(channel, what)
+                time.sleep(0.005)  # so that it comes so far as to be asked
+                stream.cancel()
+            assert service.get("/livez")[0] == 200
+            error = error_of(lambda: channel.stub.Presence(rt.PresenceRequest(ns="chat", room="r"), timeout=20))
+            assert refused(error) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too_many_requests")
+
+
+def begin(channel: GrpcChannel, what: str) -> grpc.Future:
+    if what == "Subscribe":
+        return channel.stub.Subscribe(rt.SubscribeRequest(ns="chat", room="r"), timeout=20)
+    return channel.stub.Call.future(rt.CallRequest(ns="chat", to="user:deaf", method="m", data="1"), timeout=20)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from typing import Any
 
+import pytest
+
+from rt_service.mqtt.packets import Disconnect, Publish
 from tests.hostile import ways
 from tests.hostile.siege import Siege
 from tests.support import tokens
@@ -86,6 +90,55 @@ def test_a_user_that_opens_mqtt_sessions_without_end(siege: Siege) -> None:
         reasons = [connect(service, f"greedy-{n}", token, properties=properties) for n in range(60)]
         assert reasons == [0] * 50 + [0x97] * 10
     eventually(lambda: connect(siege.service, "greedy-again", token) == 0)
+
+
+KEPT = {"session_expiry_interval": 60}
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_user_that_takes_the_client_id_of_a_device_does_not_keep_it_away(siege: Siege, stays: bool) -> None:
+    mallory, valve = tokens.make("mallory").encode(), tokens.make("valve", kind="device").encode()
+    with siege.attack(), RawMqtt(siege.service.mqtt) as squatter:
+        assert squatter.connect("valve", username="x", password=mallory, properties=KEPT).reason == 0
+        assert squatter.subscribe("rt/out/chat/lobby/+") == [2]
+        if not stays:
+            squatter.send(Disconnect())
+            assert squatter.receive() is None
+        with RawMqtt(siege.service.mqtt) as device:
+            told = device.connect("valve", clean_start=False, username="x", password=valve)
+            assert (told.reason, told.session_present) == (0, False)
+            if stays:
+                assert squatter.ended_with() == 0x85
+            assert connect(siege.service, "valve", mallory) == 0x87, "it cannot take it back"
+            assert device.nothing_waits()
+
+
+def test_a_user_that_comes_back_with_less_than_it_was_granted_gets_no_more_than_that(siege: Siege) -> None:
+    def login(*rooms: str) -> dict[str, Any]:
+        token = tokens.make("mallory", grants=[{"rooms": rooms, "verbs": ["join"]}])
+        return {"username": "x", "password": token.encode(), "clean_start": False, "properties": KEPT}
+
+    with siege.attack('rt_mqtt_refused_total{reason="not_authorized"}') as service:
+        with RawMqtt(service.mqtt) as before:
+            before.connect("less", **login("/chat:lobby", "/chat:board"))
+            assert before.subscribe("rt/out/chat/lobby/+", "rt/out/chat/board/+") == [2, 2]
+        say(service, "away")
+        with RawMqtt(service.mqtt) as after:
+            assert after.connect("less", **login("/chat:lobby")).session_present
+            say(service, "back")
+            got = [after.expect(Publish) for _ in range(2)]
+            assert [(one.topic, json.loads(one.payload)["data"]) for one in got] == [
+                ("rt/out/chat/lobby/say", "away"), ("rt/out/chat/lobby/say", "back"),
+            ]  # fmt: skip
+            assert after.nothing_waits()
+
+
+def say(service: Service, data: str) -> None:
+    """Somebody else, in both rooms."""
+    with ways.plain(service, f"token={GOOD}") as ws:
+        for room in ("board", "lobby"):
+            assert ways.ask(ws, "join", room=room)["ok"]
+            assert ways.ask(ws, "publish", room=room, event="say", data=data)["ok"]
 
 
 def connect(service: Service, client_id: str, token: bytes, **more: Any) -> int:

@@ -75,3 +75,17 @@ def test_a_certificate_that_cannot_be_used_is_said_in_one_line(how: list[str], t
     assert result.returncode == 2
     assert "grpc.cert_file: /nowhere.pem: no such file or directory" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_connections_that_never_become_tls_are_not_written_down_one_by_one(
+    authority: Authority, service: Service, alone: bool
+) -> None:
+    settings = tls_settings(*authority.issue("unwritten"), section="grpc")
+    with GrpcGateway(service.http, *settings) if alone else Service("--grpc-port", "0", *settings) as other:
+        host, _, port = (other.address if isinstance(other, GrpcGateway) else other.grpc).rpartition(":")
+        for _ in range(50):
+            with socket.create_connection((host, int(port)), 10) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                assert not sock.recv(4096).startswith(b"HTTP/")
+        assert "andshake" not in other.log

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -16,7 +18,7 @@ from tests.integration.conftest import tls_settings
 from tests.support.certificates import Authority
 from tests.support.mqtt_client import MqttClient
 from tests.support.raw_http import trickle
-from tests.support.service import Service
+from tests.support.service import ROOT, Service
 from tests.support.waiting import eventually
 
 HEADERS_S = 0.5
@@ -195,3 +197,28 @@ def answered_after(sock: ssl.SSLSocket) -> float:
     sock.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert sock.recv(65_536).startswith(b"HTTP/1.1 200")
     return time.monotonic() - began
+
+
+FLOOD_S = 3.0
+CONNECT = b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x00"
+PING = b"\xc0\x00"
+FLOODS = {
+    "nothing but keys": ("http", b"", b""),
+    "keys of a device": ("mqtt", CONNECT, b""),
+    "pings": ("mqtt", CONNECT, PING),
+}
+
+
+@pytest.mark.parametrize("what", FLOODS)
+def test_clients_that_have_new_keys_all_the_time_do_not_keep_the_others_waiting(service: Service, what: str) -> None:
+    port, first, said = FLOODS[what]
+    where = urlsplit(getattr(service, port)).netloc
+    command = [sys.executable, "-m", "tests.support.key_updates", where, str(FLOOD_S), first.hex(), said.hex()]
+    with ssl.create_default_context().wrap_socket(dial(service.http), server_hostname="localhost") as other:
+        answered_after(other)
+        floods = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        times = []
+        while any(flood.poll() is None for flood in floods):
+            times.append(answered_after(other))
+    assert all(int(flood.communicate()[0]) > 100 for flood in floods)
+    assert max(times) < 0.5

@@ -223,6 +223,23 @@ def test_of_two_changes_at_once_one_is_made(alice: House) -> None:
     assert alice.login.log_in("alice", OTHER, HOME)
 
 
+def test_who_is_disabled_while_it_logs_in_does_not_get_in(alice: House) -> None:
+    alice.meanwhile = lambda: alice.accounts.disable("alice")
+    with pytest.raises(Forbidden):
+        alice.login.log_in("alice", PASSWORD, HOME)
+
+
+def test_a_password_that_is_changed_while_somebody_logs_in_with_it_does_not_count(alice: House) -> None:
+    alice.meanwhile = lambda: alice.accounts.set_password("alice", OTHER)
+    with pytest.raises(Unauthorized):
+        alice.login.log_in("alice", PASSWORD, HOME)
+
+
+def test_who_logs_in_while_its_role_is_changed_comes_in_as_what_it_is_now(alice: House) -> None:
+    alice.meanwhile = lambda: alice.accounts.change_role("alice", "admin")
+    assert alice.login.log_in("alice", PASSWORD, HOME)[0] == "user:alice as admin"
+
+
 def test_who_is_disabled_is_out(alice: House) -> None:
     alice.accounts.register("billing", PASSWORD, "service")
     alice.accounts.disable("alice")

@@ -76,6 +76,21 @@ def test_a_refresh_takes_no_bad_token_and_nobody_elses(setup: Setup) -> None:
     assert client.refused("refresh") == "bad_request"
 
 
+def test_a_session_that_is_refreshed_leaves_what_the_newer_token_does_not_allow(setup: Setup) -> None:
+    def granted(*rooms: str) -> str:
+        return tokens.make(grants=[{"rooms": rooms, "verbs": ["join", "publish"]}])
+
+    client, bob = setup.core.client(token=granted("/chat:lobby", "/chat:secret")), setup.client("bob")
+    for room in ("lobby", "secret"):
+        client.ok("join", room=room)
+        bob.ok("join", room=room)
+    client.ok("refresh", token=granted("/chat:lobby"))
+    for room in ("lobby", "secret"):
+        bob.ok("publish", room=room, event="say", data=room)
+    assert [one["room"] for one in client.publications] == ["lobby"]
+    assert client.refused("publish", room="secret", event="say", data=1) == "not_member"
+
+
 def test_in_open_mode_there_is_nothing_to_refresh() -> None:
     assert Core().client("alice").refused("refresh", token="x") == "bad_request"
 

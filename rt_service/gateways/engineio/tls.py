@@ -20,6 +20,9 @@ _turn = Semaphore(1)
 READ_BYTES = 65_536
 PIECE_BYTES = 65_536  # encrypted at a time
 DUE_BYTES = 16_384  # of answers that the protocol itself owes; a peer that makes it owe more is no peer
+RECORD_BYTES = 16_384 + 512  # the longest record, of which nothing can be read before its end
+SILENT_BYTES = 65_536  # in which a peer says nothing; it only has us compute
+THIN_BYTES = 2048  # read at a time of a peer that says little with much: new keys take a hundred times their bytes
 
 
 class Tls:
@@ -27,6 +30,7 @@ class Tls:
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.ended = False  # the peer has said goodbye, or hung up without
+        self._silent = self._spent = 0  # bytes since it said something; those that said little, without what said much
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
@@ -45,7 +49,25 @@ class Tls:
             self._incoming.write(data)
         else:
             self._incoming.write_eof()
-        return self.read()
+        plain = self.read()
+        self._weigh(len(data), len(plain))
+        return plain
+
+    def _weigh(self, came: int, said: int) -> None:
+        self._silent = 0 if said else self._silent + came
+        self._spent = min(max(0, self._spent + came - 4 * said), SILENT_BYTES)
+        if self._silent > SILENT_BYTES:
+            raise ssl.SSLError("the peer sends and sends, and says nothing")
+
+    @property
+    def thin(self) -> bool:
+        """Whether the peer says little with much."""
+        return self._spent > RECORD_BYTES
+
+    @property
+    def appetite(self) -> int:
+        """How many bytes of the wire to take next."""
+        return THIN_BYTES if self.thin else READ_BYTES
 
     def read(self) -> bytes:
         """Whatever was not read yet. Raises ssl.SSLError."""
@@ -97,7 +119,9 @@ class TlsSocket:
 
     def recv(self, size: int) -> bytes:
         while not self._plain and not self._tls.ended:
-            self._plain = self._tls.feed(self._socket.recv(READ_BYTES))
+            if self._tls.thin:
+                eventlet.sleep(0)  # the others' turn: who sends as fast as it can is never waited for
+            self._plain = self._tls.feed(self._socket.recv(self._tls.appetite))
         plain, self._plain = self._plain[:size], self._plain[size:]
         return plain
 
@@ -133,7 +157,7 @@ class TlsSocket:
         """Whether the peer has gone. What it sent besides is still there to be read."""
         if len(self._plain) < READ_BYTES and not self._tls.ended:
             try:
-                self._plain += self._tls.feed(self._socket.fd.recv(READ_BYTES))
+                self._plain += self._tls.feed(self._socket.fd.recv(self._tls.appetite))
             except BlockingIOError:
                 pass
             except OSError:
@@ -209,7 +233,7 @@ class DetachedTls:
         """Raises BlockingIOError, OSError."""
         if self._tls.ended:
             return b""
-        plain = self._tls.feed(self._socket.recv(size))
+        plain = self._tls.feed(self._socket.recv(min(size, self._tls.appetite)))
         if not plain and not self._tls.ended:
             raise BlockingIOError
         return plain
@@ -250,7 +274,7 @@ def accept(sock: Any, context: ssl.SSLContext) -> TlsSocket:
     """
     tls, done = Tls(context), False
     while not done:
-        data = sock.recv(READ_BYTES)
+        data = sock.recv(RECORD_BYTES)
         if not data:
             raise ConnectionResetError("the client hung up")
         try:

@@ -93,7 +93,8 @@ class GrpcChild:
         limits, auth = self._settings.limits, self._settings.auth
         chosen |= {"auth.mode": auth.mode, "auth.open_to_all": auth.open_to_all}
         chosen |= {f"server.{name}": getattr(self._settings.server, name) for name in ("cert_file", "key_file")}
-        chosen |= {"limits.wire_bytes": limits.wire_bytes, "limits.call_timeout_max_s": limits.call_timeout_max_s}
+        shared = ("wire_bytes", "call_timeout_max_s", "connects_per_s", "connect_burst")
+        chosen |= {f"limits.{name}": getattr(limits, name) for name in shared}
         return [part for name, value in chosen.items() for part in ("--set", f"{name}={value}")]
 
     def _watch(self, leash: Any) -> None:

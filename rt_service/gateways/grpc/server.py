@@ -7,15 +7,17 @@ import os
 import socket
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2_grpc
 
 from rt_service import log
 from rt_service.core.errors import RtError
 from rt_service.gateways.certificates import files_of
+from rt_service.gateways.grpc import health
 from rt_service.gateways.grpc import realtime_pb2 as rt
 from rt_service.gateways.grpc.bounds import Bounds, Counts
 from rt_service.gateways.grpc.http import Connections
+from rt_service.gateways.grpc.peers import Peers
 from rt_service.gateways.grpc.publisher import Publisher
 from rt_service.gateways.grpc.realtime_pb2_grpc import add_RealtimeServicer_to_server
 from rt_service.gateways.grpc.servicer import Realtime
@@ -31,8 +33,7 @@ PROBE_S = 3.0
 FINISH_S = 2.0  # when stopping: for requests that are under way
 LISTEN_ON_S = 0.25  # when stopping: to who comes meanwhile
 GOODBYE_S = 1.0  # when stopping: for clients to read their last words
-_SERVING = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+LOOKING = 100  # streams of health and of reflection that may be open
 
 
 class Server:
@@ -46,13 +47,17 @@ class Server:
         self._calls = Connections(upstream, settings.grpc.requests)
         publisher = Publisher(self._service, limits.wire_bytes)
         verbs = Verbs(self._service, self._calls, publisher, limits.call_timeout_max_s)
-        self._health = health.aio.HealthServicer()
+        peers = Peers(limits.connects_per_s, limits.connect_burst)
+        looking = Bounds(LOOKING, "streams of health and of reflection", self.counts.ended)
+        self._health = health.Health(("", NAME), looking)
         self._server = grpc.aio.server(options=_options(limits.wire_bytes))
         add_RealtimeServicer_to_server(  # type: ignore[no-untyped-call]
-            Realtime(upstream, limits.wire_bytes, verbs, self._requests, self.streams), self._server
+            Realtime(upstream, limits.wire_bytes, verbs, self._requests, self.streams, peers), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
+            health.Reflection((NAME, *health.NAMES), looking), self._server
+        )
         self._log = log.get("grpc")
         self._reached = False
 
@@ -62,7 +67,6 @@ class Server:
         shown = f"[{host}]" if ":" in host else host
         files = files_of(self._settings, "grpc")
         _check_free(host, port)
-        await self._tell(_NOT_SERVING)
         try:
             if files is None:
                 port = self._server.add_insecure_port(f"{shown}:{port}")
@@ -82,7 +86,7 @@ class Server:
 
     async def stop(self) -> None:
         """End streams, finish requests that are under way, refuse what comes then."""
-        await self._health.enter_graceful_shutdown()
+        self._health.stop()
         self.streams.stop()
         await self._requests.emptied(FINISH_S)
         self._requests.stop()
@@ -101,11 +105,7 @@ class Server:
         if reached != self._reached:
             self._reached = reached
             self._log.info("service_reached" if reached else "service_lost")
-            await self._tell(_SERVING if reached else _NOT_SERVING)
-
-    async def _tell(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for name in ("", NAME):
-            await self._health.set(name, status)
+            self._health.tell(reached)
 
 
 def _options(wire_bytes: int) -> list[tuple[str, int]]:
@@ -115,6 +115,8 @@ def _options(wire_bytes: int) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", -1),
         ("grpc.keepalive_time_ms", 25_000),
         ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.server_handshake_timeout_ms", 15_000),
+        ("grpc.max_connection_idle_ms", 300_000),  # a channel that is used again connects again
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ]
 

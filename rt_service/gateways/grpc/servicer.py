@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from grpc.aio import ServicerContext
 from rt_service.core.errors import RtError
 from rt_service.gateways.grpc import realtime_pb2 as rt
 from rt_service.gateways.grpc.bounds import Bounds
+from rt_service.gateways.grpc.peers import Peers
 from rt_service.gateways.grpc.realtime_pb2_grpc import RealtimeServicer
 from rt_service.gateways.grpc.session import Requests, session
 from rt_service.gateways.grpc.status import fault, refuse
@@ -22,34 +24,55 @@ Context = ServicerContext[Any, Any]
 
 
 class Realtime(RealtimeServicer):
-    def __init__(self, service: Upstream, wire_bytes: int, verbs: Verbs, requests: Bounds, streams: Bounds) -> None:
+    def __init__(
+        self, service: Upstream, wire_bytes: int, verbs: Verbs, requests: Bounds, streams: Bounds, peers: Peers
+    ) -> None:
         self._service = service
         self._wire_bytes = wire_bytes
         self._verbs = verbs
         self._requests = requests
         self._streams = streams
+        self._peers = peers
 
     async def Publish(self, request: rt.PublishRequest, context: Context) -> rt.PublishResponse:
-        return await _guarded(self._requests, context, lambda: self._verbs.publish(request, context))
+        return await self._ask(context, lambda: self._verbs.publish(request, context))
 
     async def History(self, request: rt.HistoryRequest, context: Context) -> rt.HistoryResponse:
-        return await _guarded(self._requests, context, lambda: self._verbs.history(request, context))
+        return await self._ask(context, lambda: self._verbs.history(request, context))
 
     async def Presence(self, request: rt.PresenceRequest, context: Context) -> rt.PresenceResponse:
-        return await _guarded(self._requests, context, lambda: self._verbs.presence(request, context))
+        return await self._ask(context, lambda: self._verbs.presence(request, context))
 
     async def Call(self, request: rt.CallRequest, context: Context) -> rt.CallResponse:
-        return await _guarded(self._requests, context, lambda: self._verbs.call(request, context))
+        return await self._ask(context, lambda: self._verbs.call(request, context))
 
     async def Subscribe(self, request: rt.SubscribeRequest, context: Context) -> None:
-        await _guarded(self._streams, context, lambda: subscribe(self._service, request, context))
+        await self._stream(context, lambda: subscribe(self._service, request, context))
 
     async def Session(self, request_iterator: Requests, context: Context) -> None:
         say, service = request_iterator, self._service
-        await _guarded(self._streams, context, lambda: session(service, self._wire_bytes, say, context))
+        await self._stream(context, lambda: session(service, self._wire_bytes, say, context))
+
+    async def _ask(self, context: Context, work: Callable[[], Awaitable[T]]) -> T:
+        async def asked() -> T:
+            self._peers.ask(context)
+            try:
+                return await work()
+            except asyncio.CancelledError:
+                self._peers.cancelled(context)
+                raise
+
+        return await guarded(self._requests, context, asked)
+
+    async def _stream(self, context: Context, work: Callable[[], Awaitable[None]]) -> None:
+        async def opened() -> None:
+            self._peers.open(context)
+            await work()
+
+        await guarded(self._streams, context, opened)
 
 
-async def _guarded(bounds: Bounds, context: Context, work: Callable[[], Awaitable[T]]) -> T:
+async def guarded(bounds: Bounds, context: Context, work: Callable[[], Awaitable[T]]) -> T:
     """The one place where an error becomes a status."""
     try:
         return await bounds.run(work)

@@ -75,7 +75,10 @@ class Broker:
         """
         session = self.sessions.get(client_id)
         if session is not None and session.who.identity != who.identity:
-            raise Refused(Reason.NOT_AUTHORIZED)
+            if _claim(who.identity, client_id) <= _claim(session.who.identity, client_id):
+                raise Refused(Reason.NOT_AUTHORIZED)
+            self._put_out(session)
+            session = None
         if session is not None and session.connection is not None:
             session.connection.end(Reason.SESSION_TAKEN_OVER)  # [MQTT-3.1.4-3]; its will is sent
             help = "another connection came with the same client id; two devices with one id push each other out"
@@ -92,6 +95,14 @@ class Broker:
         if len(self.sessions) >= self.bounds.sessions or mine >= self.bounds.sessions_per_identity:
             raise Refused(Reason.QUOTA_EXCEEDED)
         return self.new_session(client_id, who), False
+
+    def _put_out(self, session: MqttSession) -> None:
+        """Somebody has another's name as its client id, whom nobody is to keep away."""
+        self.log.info("client_id_freed", client_id=session.client_id, of=str(session.who.identity))
+        if session.connection is not None:
+            session.connection.end(Reason.CLIENT_ID_NOT_VALID)
+        if self.sessions.get(session.client_id) is session:
+            self.end(session)
 
     def new_session(self, client_id: str, who: Who) -> MqttSession:
         """One more, whatever the bounds."""
@@ -181,6 +192,14 @@ class Broker:
         self._keeper.unsubscribed(session, filter)
         return self.subscriptions.remove(session, filter)
 
+    def restrict(self, session: MqttSession, may: Callable[[str], bool]) -> None:
+        """Take from a session what it may not subscribe to any more, and what waits for it of that."""
+        for filter in [one for one in session.subscriptions if not may(one)]:
+            self.unsubscribe(session, filter)
+            self._metrics.mqtt_refused.labels("not_authorized").inc()
+        for _ in session.restrict(may):
+            self._metrics.dropped.labels("mqtt_not_authorized").inc()
+
     # -- messages
 
     def publish(self, message: Message, who: Who, done: Taken) -> None:
@@ -220,3 +239,8 @@ class Broker:
         if taken:
             self._keeper.retained(message.topic, message if message.payload else None)
         return taken
+
+
+def _claim(identity: Identity, client_id: str) -> int:
+    """How much a client id is somebody's: devices have no other one, and services are set up with theirs."""
+    return 1 + ("user", "service", "device").index(identity.kind) if identity.id == client_id else 0

@@ -99,6 +99,8 @@ def accept(packet: Connect, broker: Broker, guard: Guard, bounds: ConnectionBoun
     if packet.will is not None and not guard.publish(who, packet.will.topic):
         raise Refused(Reason.NOT_AUTHORIZED)
     session, present = broker.open(client_id, who, packet.clean_start)
+    if present:
+        broker.restrict(session, lambda filter: guard.subscribe(who, filter))
     terms = Terms(packet.version, session, present, keepalive_s=packet.keepalive * 1.5 or None)
     if not packet.client_id:
         terms.told["assigned_client_identifier"] = client_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from rt_service.gateways.mqtt.message import Delivery
@@ -37,6 +37,14 @@ class Queue:
             left.append(self.popleft())
         self._deliveries.append(delivery)
         self.bytes += delivery.message.size
+        return left
+
+    def remove(self, which: Callable[[Delivery], bool]) -> list[Delivery]:
+        """Those that left."""
+        left = [one for one in self._deliveries if which(one)]
+        gone = set(left)
+        self._deliveries = deque(one for one in self._deliveries if one not in gone)
+        self.bytes -= sum(one.message.size for one in left)
         return left
 
     def popleft(self) -> Delivery:

@@ -185,6 +185,15 @@ class MqttSession:
             self._keeper.released(self, packet_id)
         self._keeper.kept(done)
 
+    def restrict(self, may: Callable[[str], bool]) -> list[Delivery]:
+        """Forget what waits on topics that it may not subscribe to, and what was sent of them; what that was."""
+        for packet_id in [id for id, sent in self.in_flight.items() if not may(sent.message.topic)]:
+            self._give_up(packet_id)
+        dropped = self.queue.remove(lambda delivery: not may(delivery.message.topic))
+        for one in dropped:
+            self._keeper.settled(self, one)
+        return dropped
+
     def resume(self) -> None:
         """After a reconnect send again what is in flight, then what waits."""
         self._again = deque(self.in_flight)
