@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import socketio
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from rt_service.core.model import PublicationClass
 
@@ -22,6 +21,7 @@ Namespace = Annotated[str, typer.Argument(help="namespace, such as /iot")]
 Room = Annotated[str, typer.Argument(help="room, such as device:pump-1")]
 DEFAULT_URL = "http://127.0.0.1:5000"
 TIMEOUT_S = 10
+PAYLOAD_SHOWN = 70  # characters
 
 
 class RemoteError(Exception):
@@ -105,21 +105,18 @@ def dead_letters(
         for letter in letters:
             print(json.dumps(letter))
         return
-    console = Console(highlight=False, markup=False)
-    console.print(_table(letters) if letters else "there are no dead letters")
-
-
-def _table(letters: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("when", no_wrap=True)
-    table.add_column("reason", no_wrap=True)
-    table.add_column("topic", overflow="fold", ratio=2)
-    table.add_column("payload", overflow="ellipsis", no_wrap=True, ratio=1)
-    table.add_column("why", overflow="fold", ratio=2)
     for letter in letters:
-        when = time.strftime("%m-%d %H:%M:%S", time.localtime(letter["at"] / 1000))
-        table.add_row(when, letter["reason"], letter["topic"], letter["payload"], letter["message"])
-    return table
+        print(_shown(letter))
+    if not letters:
+        print("there are no dead letters")
+
+
+def _shown(letter: dict[str, Any]) -> str:
+    """Two lines: when, what and why; and how the payload begins."""
+    when = time.strftime("%m-%d %H:%M:%S", time.localtime(letter["at"] / 1000))
+    payload = letter["payload"] if len(letter["payload"]) <= PAYLOAD_SHOWN else letter["payload"][:PAYLOAD_SHOWN] + "…"
+    lines = [f"{when}  {letter['reason']}  {letter['topic']}: {letter['message']}", f"    {payload}"]
+    return "\n".join("".join(c if c.isprintable() else "\ufffd" for c in line) for line in lines)
 
 
 def connect(url: str, namespace: str, auth: dict[str, Any] | None = None) -> socketio.Client:
