@@ -28,7 +28,8 @@ def check(settings: Settings) -> routes.Routes:
     Raises:
         SettingsError, RoutesError: they cannot be used.
     """
-    _check_loopback(settings)
+    for section in ("server", "mqtt", "grpc"):
+        check_loopback(settings, section)
     if settings.engine.url not in ("memory", "sqlite"):
         raise SettingsError(f"engine.url: there is no engine {settings.engine.url!r}; there are sqlite and memory")
     for name, table in (
@@ -75,12 +76,6 @@ def token_keys(settings: Settings, clock: Clock) -> Callable[[], list[Key]]:
         return lambda: [*fixed, *jwks.current()]
     except keys.CannotUse as error:
         raise SettingsError(str(error)) from None
-
-
-def _check_loopback(settings: Settings) -> None:
-    hosts = {"server": settings.server.host, "mqtt": settings.mqtt.host, "grpc": settings.grpc.host}
-    for section, host in hosts.items():
-        check_loopback(settings, section, host)
 
 
 def engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:

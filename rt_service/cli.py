@@ -81,12 +81,12 @@ def options(
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="address for HTTP and Socket.IO (127.0.0.1)")] = None,
+    host: Annotated[str | None, typer.Option(help="address for HTTP, MQTT and gRPC (127.0.0.1)")] = None,
     port: Annotated[int | None, typer.Option(help="port for HTTP and Socket.IO (5000); 0: a free one")] = None,
     mqtt_port: Annotated[int | None, typer.Option(help="port of the embedded broker (1883); 0: a free one")] = None,
     mqtt_url: Annotated[str | None, typer.Option(help="an outside broker; then no embedded one is run")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="port for gRPC (off); 0: a free one")] = None,
-    engine: Annotated[str | None, typer.Option(help="where publications are kept (memory)")] = None,
+    engine: Annotated[str | None, typer.Option(help="where publications are kept: sqlite, memory (sqlite)")] = None,
     data_dir: DataDir = None,
     open_to_all: Annotated[
         bool, typer.Option("--open-to-all", help="listen where others reach it, and let them in without tokens")

@@ -209,9 +209,9 @@ class Service:
         if self.registrar:
             self.registrar.start()
         http_socket = front.listen("server", server.host, server.port, server.backlog)
-        mqtt_socket = front.listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
+        mqtt_socket = front.listen("mqtt", self.settings.host("mqtt"), mqtt.port, server.backlog) if self.mqtt else None
         if self.grpc:  # only its process listens, but one that cannot is to be known before anything starts
-            front.listen("grpc", self.settings.grpc.host, self.settings.grpc.port, 1).close()
+            front.listen("grpc", self.settings.host("grpc"), self.settings.grpc.port, 1).close()
         self.engine.start(self.hub.deliver)
         self.devices.restore()
         tap = self.bridge or self.mqtt

@@ -188,7 +188,7 @@ class Limits(Section):
 
 class Mqtt(Section):
     enabled: bool = Field(True, description="run the embedded MQTT broker (never together with bridge.url)")
-    host: str = Field("127.0.0.1", description="address the embedded broker listens on")
+    host: str = Field("", description="address the embedded broker listens on; empty: that of server")
     port: Port = Field(1883, description="port of the embedded broker; 0 takes a free one")
     cert_file: str = Field("", description="PEM file with the certificate for TLS (mqtts://); empty: that of server")
     key_file: str = Field("", description="PEM file with its private key; empty: it stands in cert_file")
@@ -228,7 +228,7 @@ class Mqtt(Section):
 
 class Grpc(Section):
     enabled: bool = Field(False, description="serve gRPC, in a process of its own")
-    host: str = Field("127.0.0.1", description="address for gRPC")
+    host: str = Field("", description="address for gRPC; empty: that of server")
     port: Port = Field(50_051, description="port for gRPC; 0 takes a free one")
     cert_file: str = Field("", description="PEM file with the certificate for TLS; empty: that of server")
     key_file: str = Field("", description="PEM file with its private key; empty: it stands in cert_file")
@@ -316,6 +316,10 @@ class Settings(Section):
     log: Log = Log()
     simulate: Simulate = Simulate()
 
+    def host(self, section: str) -> str:
+        """The address that `server`, `mqtt` or `grpc` listens on."""
+        return str(getattr(self, section).host) or self.server.host
+
 
 def names() -> Iterator[tuple[str, str, Any]]:
     """Every setting: (section, key, pydantic's FieldInfo)."""
@@ -324,8 +328,9 @@ def names() -> Iterator[tuple[str, str, Any]]:
             yield section, key, info
 
 
-def check_loopback(settings: Settings, section: str, host: str) -> None:
+def check_loopback(settings: Settings, section: str) -> None:
     """Raises SettingsError for an address that others can reach, where no tokens are needed and nobody wants that."""
+    host = settings.host(section)
     if host not in LOOPBACK and settings.auth.mode == "open" and not settings.auth.open_to_all:
         raise SettingsError(
             f"{section}.host: {host} can be reached by others, and without tokens everybody may everything; "

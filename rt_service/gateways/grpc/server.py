@@ -58,7 +58,7 @@ class Server:
 
     async def start(self) -> str:
         """Listen; the address, as a gRPC client takes it. Raises SettingsError: port or certificate cannot be used."""
-        host, port = self._settings.grpc.host, self._settings.grpc.port
+        host, port = self._settings.host("grpc"), self._settings.grpc.port
         shown = f"[{host}]" if ":" in host else host
         files = files_of(self._settings, "grpc")
         _check_free(host, port)
