@@ -158,6 +158,13 @@ def test_what_would_let_strangers_in_does_not_start(changes: dict[str, str], say
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
+def test_simulated_devices_are_not_started_where_nobody_would_let_them_in() -> None:
+    changes = {"simulate.devices": "1", "auth.mode": "token"}
+    with pytest.raises(SettingsError, match=r"simulate\.devices: they have no secrets"):
+        check(settings.load(overrides=changes))
+    check(settings.load(overrides={**changes, "bridge.url": "mqtt://broker", "bridge.trusted": "true"}))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
