@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import urllib.error
 import urllib.request
@@ -98,7 +99,7 @@ def dead_letters(
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             letters = json.load(response)["dead_letters"]
     except urllib.error.HTTPError as error:
-        raise RemoteError(f"{url}: {json.load(error)['error']['message']}") from None
+        raise RemoteError(f"{url}: {_advised(json.load(error)['error'])}") from None
     except (OSError, ValueError) as error:
         raise RemoteError(_unreachable(url, error)) from None
     if as_json:
@@ -123,6 +124,8 @@ def connect(url: str, namespace: str, auth: dict[str, Any] | None = None) -> soc
     """A connected client. Raises RemoteError."""
     if not namespace.startswith("/"):
         raise RemoteError(f"a namespace starts with /: did you mean /{namespace}?")
+    if trusted := os.environ.get("SSL_CERT_FILE"):
+        os.environ["REQUESTS_CA_BUNDLE"] = trusted  # the polling of socketio.Client reads this one alone
     client = socketio.Client(reconnection=False)
     refusals: list[Any] = []
     client.on("connect_error", refusals.append, namespace=namespace)
@@ -155,12 +158,22 @@ def _json_or_text(text: str) -> Any:
 
 
 def _reason(refusal: dict[str, Any]) -> str:
-    data = refusal.get("data")
-    return str(data["message"] if isinstance(data, dict) and "message" in data else refusal.get("message", refusal))
+    data = refusal.get("error") or refusal.get("data")  # of HTTP, or of Socket.IO
+    return _advised(data if isinstance(data, dict) and "message" in data else {"message": refusal, **refusal})
+
+
+def _advised(error: dict[str, Any]) -> str:
+    """What an error says, and for who needs a token how a command gets one."""
+    message = str(error["message"])
+    if error.get("code") == "unauthorized" and message.startswith("a token is needed"):
+        return "a token is needed: --token TOKEN; `token --sub root --role admin --ttl 1h` makes one for an admin"
+    return message
 
 
 def _unreachable(url: str, error: BaseException) -> str:
     why = str(getattr(error, "reason", error))
     if "refused" in why.lower():
         return f"nothing listens at {url}; is the service running?"
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        return f"{url}: this machine trusts nobody who signed its certificate for that name; SSL_CERT_FILE names a CA"
     return f"{url} cannot be reached: {why}"
