@@ -35,7 +35,7 @@ class Device:
     """
 
     def __init__(self, id: str, keepalive_s: int = 10, queued: int = 1000) -> None:
-        self.id = _name("a device id", id, 128)
+        self.id = _name("a device id", id, 121)
         self._calls = Calls()
         self._topics: dict[str, Handler] = {}
         self._link = Link(id, keepalive_s, self._on_up, self._on_down)
