@@ -102,9 +102,9 @@ def engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
     in_memory = [namespace for namespace, how in settings.engine.durability.items() if how == "memory"]
     try:
         database = Database(Path(settings.server.data_dir))
+        return SqliteEngine(database, clock, bounds, by_namespace, in_memory)
     except CannotOpen as error:
         raise SettingsError(str(error)) from None
-    return SqliteEngine(database, clock, bounds, by_namespace, in_memory)
 
 
 def hub_bounds(settings: Settings) -> HubBounds:

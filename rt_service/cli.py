@@ -26,6 +26,7 @@ from rt_service import (
     tokens,
 )
 from rt_service.core.errors import BadRequest, RtError
+from rt_service.engines.sqlite import CannotOpen
 from rt_service.mqtt.explain import explained
 from rt_service.mqtt.routes import RoutesError, load
 from rt_service.options import ConfigFile, DataDir, Set, assignments
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code = app(arguments, standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except (SettingsError, RoutesError) as error:
+    except (SettingsError, RoutesError, CannotOpen) as error:
         return _fail(str(error), 2)
     except typer.TyperException as error:
         return _fail(error.format_message(), 2)

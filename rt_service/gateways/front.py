@@ -91,9 +91,8 @@ def listen(section: str, host: str, port: int, backlog: int) -> socket.socket:
             flag = "--port" if section == "server" else f"--{section}-port"
             help = f"{host}:{port} is in use; stop what uses it, or start with {flag} {port + 1} (0: a free one)"
             raise SettingsError(f"{section}.port: {help}") from None
-        why = (
-            os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
-        )  # below 0: no such name
+        number = error.errno or 0  # below 0: there is no host of that name
+        why = os.strerror(number) if number > 0 else error.strerror or str(error)
         raise SettingsError(f"{section}.port: cannot listen on {host}:{port}: {why.lower()}") from None
 
 
