@@ -109,7 +109,7 @@ class Link:
             raise ConnectionError(f"{where.host}:{where.port} cannot be reached: {_reason(error, where.tls)}") from None
         self.mqtt.loop_start()
         if wait:
-            self._wait(where.host)
+            self._wait(where.host, where.tls)
 
     def close(self) -> None:
         self.mqtt.disconnect()
@@ -124,13 +124,13 @@ class Link:
             except OSError:
                 pass  # it has just broken by itself
 
-    def _wait(self, host: str) -> None:
+    def _wait(self, host: str, tls: bool) -> None:
         answered = self._answered.wait(CONNECT_S)
         if answered and self._refusal is None:
             return
         self.close()
         if not answered:
-            raise TimeoutError(f"{host} does not answer")
+            raise TimeoutError(f"{host} does not answer" + ("" if tls else "; where it speaks TLS it takes mqtts://"))
         raise ConnectionRefusedError(f"{host} refused {self.id}: {self._refusal}")
 
     def _log_in(self, user: str, password: Token) -> None:

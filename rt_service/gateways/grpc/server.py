@@ -54,7 +54,7 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         self._log = log.get("grpc")
-        self._reached = False
+        self._reached: bool | None = None  # nobody has looked yet
 
     async def start(self) -> str:
         """Listen; the address, as a gRPC client takes it. Raises SettingsError: port or certificate cannot be used."""
@@ -100,7 +100,10 @@ class Server:
             reached = False
         if reached != self._reached:
             self._reached = reached
-            self._log.info("service_reached" if reached else "service_lost")
+            if reached:
+                self._log.info("service_reached")
+            else:
+                self._log.warning("service_unreachable", help="is it running, and who signed its certificate trusted?")
             await self._tell(_SERVING if reached else _NOT_SERVING)
 
     async def _tell(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
