@@ -162,7 +162,10 @@ class Api:
         """The answer, or None where `finish` gets it later."""
         known = self._verbs.get(verb)
         if known is None:
-            raise BadRequest(f"there is no verb {verb[:64]!r}; there are {', '.join(self._verbs)}")
+            there_are = ", ".join(self._verbs)
+            raise BadRequest(
+                f"there is no verb {verb[:64]!r}; there are {there_are}; `publish` takes room, event and data"
+            )
         kind, run = known
         return run(session, verbs.convert(verb, {} if request is None else request, kind), finish)
 

@@ -31,7 +31,8 @@ def check(settings: Settings) -> routes.Routes:
     Raises:
         SettingsError, RoutesError: they cannot be used.
     """
-    _check_loopback(settings)
+    for section in ("server", "mqtt", "grpc"):
+        check_loopback(settings, section)
     if settings.engine.url not in ("memory", "sqlite"):
         raise SettingsError(f"engine.url: there is no engine {settings.engine.url!r}; there are sqlite and memory")
     for name, table in (
@@ -80,12 +81,6 @@ def token_keys(settings: Settings, clock: Clock) -> Callable[[], list[Key]]:
         raise SettingsError(str(error)) from None
 
 
-def _check_loopback(settings: Settings) -> None:
-    hosts = {"server": settings.server.host, "mqtt": settings.mqtt.host, "grpc": settings.grpc.host}
-    for section, host in hosts.items():
-        check_loopback(settings, section, host)
-
-
 def engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
     """Raises SettingsError when the file cannot be used."""
     history = settings.history
@@ -110,9 +105,9 @@ def engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
     in_memory = [namespace for namespace, how in settings.engine.durability.items() if how == "memory"]
     try:
         database = Database(Path(settings.server.data_dir))
+        return SqliteEngine(database, clock, bounds, by_namespace, in_memory)
     except CannotOpen as error:
         raise SettingsError(str(error)) from None
-    return SqliteEngine(database, clock, bounds, by_namespace, in_memory)
 
 
 def hub_bounds(settings: Settings) -> HubBounds:

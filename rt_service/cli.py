@@ -26,6 +26,7 @@ from rt_service import (
 )
 from rt_service.banner import print_banner
 from rt_service.core.errors import BadRequest, RtError
+from rt_service.engines.sqlite import CannotOpen
 from rt_service.mqtt.explain import explained
 from rt_service.mqtt.routes import RoutesError, load
 from rt_service.options import ConfigFile, DataDir, Set, assignments, chosen
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code = app(arguments, standalone_mode=False)
         return code if isinstance(code, int) else 0
-    except (SettingsError, RoutesError) as error:
+    except (SettingsError, RoutesError, CannotOpen) as error:
         return _fail(str(error), 2)
     except typer.TyperException as error:
         return _fail(error.format_message(), 2)
@@ -81,12 +82,12 @@ def options(
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="address for HTTP and Socket.IO (127.0.0.1)")] = None,
+    host: Annotated[str | None, typer.Option(help="address for HTTP, MQTT and gRPC (127.0.0.1)")] = None,
     port: Annotated[int | None, typer.Option(help="port for HTTP and Socket.IO (5000); 0: a free one")] = None,
     mqtt_port: Annotated[int | None, typer.Option(help="port of the embedded broker (1883); 0: a free one")] = None,
     mqtt_url: Annotated[str | None, typer.Option(help="an outside broker; then no embedded one is run")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="port for gRPC (off); 0: a free one")] = None,
-    engine: Annotated[str | None, typer.Option(help="where publications are kept (sqlite)")] = None,
+    engine: Annotated[str | None, typer.Option(help="where publications are kept: sqlite, memory (sqlite)")] = None,
     data_dir: DataDir = None,
     open_to_all: Annotated[
         bool, typer.Option("--open-to-all", help="listen where others reach it, and let them in without tokens")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +25,9 @@ ITERATIONS = 20_000
 INCLUDE = """allow_anonymous false
 password_file {folder}/passwords
 acl_file {folder}/acl
-use_username_as_clientid true
 """
+# Of each listener: in an included file it would be about port 1883, which Mosquitto would open for it.
+LISTENER = "use_username_as_clientid true"
 
 
 def mosquitto_config(
@@ -69,17 +72,20 @@ def _hashed(password: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """The file appears whole, readable for its owner and group."""
+    """The file appears whole, readable for its owner and group, which is Mosquitto's where that may be said."""
     part = path.with_name(path.name + ".part")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "w") as file:
         file.write(text)
+    with contextlib.suppress(LookupError, PermissionError):
+        shutil.chown(part, group="mosquitto")  # started by root it reads them as its own user
     part.replace(path)
 
 
 def _tell(folder: Path, devices: int, unsaid: list[str]) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(f"{folder}: passwords and acl for the service and {devices} devices")
-    console.print(f"add to mosquitto.conf: include_dir {folder.resolve()}, or the lines of include.conf")
+    console.print(f"add to mosquitto.conf: include_dir {folder.resolve()}, or the lines of include.conf;")
+    console.print(f"and below its `listener`, below each where there are several: {LISTENER}")
     console.print(
         "after another `mosquitto-config`: send Mosquitto a SIGHUP; set bridge.trusted once it runs with them"
     )

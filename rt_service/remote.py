@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import urllib.error
 import urllib.request
@@ -12,7 +13,6 @@ from typing import Annotated, Any
 import socketio
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from rt_service.core.model import PublicationClass
 
@@ -22,6 +22,7 @@ Namespace = Annotated[str, typer.Argument(help="namespace, such as /iot")]
 Room = Annotated[str, typer.Argument(help="room, such as device:pump-1")]
 DEFAULT_URL = "http://127.0.0.1:5000"
 TIMEOUT_S = 10
+PAYLOAD_SHOWN = 70  # characters
 
 
 class RemoteError(Exception):
@@ -98,34 +99,33 @@ def dead_letters(
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             letters = json.load(response)["dead_letters"]
     except urllib.error.HTTPError as error:
-        raise RemoteError(f"{url}: {json.load(error)['error']['message']}") from None
+        raise RemoteError(f"{url}: {_advised(json.load(error)['error'])}") from None
     except (OSError, ValueError) as error:
         raise RemoteError(_unreachable(url, error)) from None
     if as_json:
         for letter in letters:
             print(json.dumps(letter))
         return
-    console = Console(highlight=False, markup=False)
-    console.print(_table(letters) if letters else "there are no dead letters")
-
-
-def _table(letters: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("when", no_wrap=True)
-    table.add_column("reason", no_wrap=True)
-    table.add_column("topic", overflow="fold", ratio=2)
-    table.add_column("payload", overflow="ellipsis", no_wrap=True, ratio=1)
-    table.add_column("why", overflow="fold", ratio=2)
     for letter in letters:
-        when = time.strftime("%m-%d %H:%M:%S", time.localtime(letter["at"] / 1000))
-        table.add_row(when, letter["reason"], letter["topic"], letter["payload"], letter["message"])
-    return table
+        print(_shown(letter))
+    if not letters:
+        print("there are no dead letters")
+
+
+def _shown(letter: dict[str, Any]) -> str:
+    """Two lines: when, what and why; and how the payload begins."""
+    when = time.strftime("%m-%d %H:%M:%S", time.localtime(letter["at"] / 1000))
+    payload = letter["payload"] if len(letter["payload"]) <= PAYLOAD_SHOWN else letter["payload"][:PAYLOAD_SHOWN] + "…"
+    lines = [f"{when}  {letter['reason']}  {letter['topic']}: {letter['message']}", f"    {payload}"]
+    return "\n".join("".join(c if c.isprintable() else "\ufffd" for c in line) for line in lines)
 
 
 def connect(url: str, namespace: str, auth: dict[str, Any] | None = None) -> socketio.Client:
     """A connected client. Raises RemoteError."""
     if not namespace.startswith("/"):
         raise RemoteError(f"a namespace starts with /: did you mean /{namespace}?")
+    if trusted := os.environ.get("SSL_CERT_FILE"):
+        os.environ["REQUESTS_CA_BUNDLE"] = trusted  # the polling of socketio.Client reads this one alone
     client = socketio.Client(reconnection=False)
     refusals: list[Any] = []
     client.on("connect_error", refusals.append, namespace=namespace)
@@ -158,12 +158,22 @@ def _json_or_text(text: str) -> Any:
 
 
 def _reason(refusal: dict[str, Any]) -> str:
-    data = refusal.get("data")
-    return str(data["message"] if isinstance(data, dict) and "message" in data else refusal.get("message", refusal))
+    data = refusal.get("error") or refusal.get("data")  # of HTTP, or of Socket.IO
+    return _advised(data if isinstance(data, dict) and "message" in data else {"message": refusal, **refusal})
+
+
+def _advised(error: dict[str, Any]) -> str:
+    """What an error says, and for who needs a token how a command gets one."""
+    message = str(error["message"])
+    if error.get("code") == "unauthorized" and message.startswith("a token is needed"):
+        return "a token is needed: --token TOKEN; `token --sub root --role admin --ttl 1h` makes one for an admin"
+    return message
 
 
 def _unreachable(url: str, error: BaseException) -> str:
     why = str(getattr(error, "reason", error))
     if "refused" in why.lower():
         return f"nothing listens at {url}; is the service running?"
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        return f"{url}: this machine trusts nobody who signed its certificate for that name; SSL_CERT_FILE names a CA"
     return f"{url} cannot be reached: {why}"

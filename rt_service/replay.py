@@ -53,6 +53,8 @@ def replay(
 ) -> None:
     """Publish an exported history into a room, in its own time, as service:replay (in token mode as the token says)."""
     namespace, _, room = into.rpartition("/")
+    if not namespace or not room:
+        raise RemoteError(f"--into {into}: write namespace and room, such as /game/copy")
     factor = _factor(speed)
     publications = _read(file)
     client = connect(url, namespace, {**IDENTITY, "token": token})

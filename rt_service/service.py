@@ -237,9 +237,9 @@ class Service:
         """The ports of HTTP and of the embedded broker: all that can be had, before anything starts."""
         server, mqtt, grpc = self.settings.server, self.settings.mqtt, self.settings.grpc
         http_socket = front.listen("server", server.host, server.port, server.backlog)
-        mqtt_socket = front.listen("mqtt", mqtt.host, mqtt.port, server.backlog) if self.mqtt else None
+        mqtt_socket = front.listen("mqtt", self.settings.host("mqtt"), mqtt.port, server.backlog) if self.mqtt else None
         if self.grpc:  # only its process listens, but one that cannot is to be known by now
-            front.listen("grpc", grpc.host, grpc.port, 1).close()
+            front.listen("grpc", self.settings.host("grpc"), grpc.port, 1).close()
         return http_socket, mqtt_socket
 
     def _start_grpc(self, grpc: GrpcChild) -> None:

@@ -41,18 +41,13 @@ def simulate(
     except ValueError as error:
         raise SettingsError(f"--url: {error}") from None
     except OSError as error:
-        print(f"simulator: {_place(url)} cannot be reached: {error.strerror or error}", file=sys.stderr)
+        print(f"simulator: {error}", file=sys.stderr)
         simulator.disconnect()
         raise typer.Exit(1) from None
     with _display() as show:
         simulator.run(seconds, show)
     simulator.disconnect()
     print(_summary(simulator.counts))
-
-
-def _place(url: str) -> str:
-    """An address without the secret that may stand in it."""
-    return url.rpartition("@")[2].removeprefix("mqtt://")
 
 
 def _devices(scenario: Path | None, devices: int) -> list[Simulated]:

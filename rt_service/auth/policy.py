@@ -41,7 +41,7 @@ def allow(policy: Policy, who: Who, verb: str, namespace: str, room: str | None,
     if not policy.may(who, verb, namespace, room, event):
         what = f"{verb} {event}" if event else verb
         where = f"{namespace}:{room}" if room else namespace
-        raise Forbidden(f"{who.identity} may not {what} in {where}")
+        raise Forbidden(f"{who.identity} may not {what}" + (f" in {where}" if where else ""))
 
 
 class OpenPolicy:

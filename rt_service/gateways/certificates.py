@@ -92,7 +92,10 @@ def read(section: str, files: Files) -> ssl.SSLContext:
             context.load_verify_locations(files.ca)
             context.verify_mode = ssl.CERT_REQUIRED
     except (ssl.SSLError, ValueError) as error:
-        raise SettingsError(f"{section}.cert_file: {files.certificate} with {key}: {_why(error)}") from None
+        pair = (
+            f"{files.certificate} with {key}" if files.key else f"{files.certificate} (there is no {section}.key_file)"
+        )
+        raise SettingsError(f"{section}.cert_file: {pair}: {_why(error)}") from None
     return context
 
 

@@ -71,7 +71,13 @@ def check(settings: Settings) -> None:
         raise SettingsError("mqtt.ca_file: without mqtt.cert_file nobody is asked for a certificate")
     if settings.mqtt.ca_file and settings.simulate.devices and not settings.bridge.url:
         raise SettingsError("simulate.devices: they have no certificates, which mqtt.ca_file asks for")
+    if settings.simulate.devices and settings.auth.mode == "token" and not settings.bridge.url:
+        raise SettingsError(
+            "simulate.devices: they have no secrets, which token mode asks for; leave one of the two out"
+        )
     for section in ("server", "mqtt", "grpc"):
+        if getattr(settings, section).key_file and not getattr(settings, section).cert_file:
+            raise SettingsError(f"{section}.key_file: it is the key of no certificate; set {section}.cert_file too")
         if files := files_of(settings, section):
             certificates.read(section, files)
 
@@ -85,7 +91,8 @@ def listen(section: str, host: str, port: int, backlog: int) -> socket.socket:
             flag = "--port" if section == "server" else f"--{section}-port"
             help = f"{host}:{port} is in use; stop what uses it, or start with {flag} {port + 1} (0: a free one)"
             raise SettingsError(f"{section}.port: {help}") from None
-        why = os.strerror(error.errno) if error.errno else str(error)
+        number = error.errno or 0  # below 0: there is no host of that name
+        why = os.strerror(number) if number > 0 else error.strerror or str(error)
         raise SettingsError(f"{section}.port: cannot listen on {host}:{port}: {why.lower()}") from None
 
 

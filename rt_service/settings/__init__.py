@@ -57,6 +57,10 @@ class Settings(Section):
     log: Log = Log()
     simulate: Simulate = Simulate()
 
+    def host(self, section: str) -> str:
+        """The address that `server`, `mqtt` or `grpc` listens on."""
+        return str(getattr(self, section).host) or self.server.host
+
 
 def names() -> Iterator[tuple[str, str, Any]]:
     """Every setting: (section, key, pydantic's FieldInfo)."""
@@ -65,8 +69,9 @@ def names() -> Iterator[tuple[str, str, Any]]:
             yield section, key, info
 
 
-def check_loopback(settings: Settings, section: str, host: str) -> None:
+def check_loopback(settings: Settings, section: str) -> None:
     """Raises SettingsError for an address that others can reach, where no tokens are needed and nobody wants that."""
+    host = settings.host(section)
     if host not in LOOPBACK and settings.auth.mode == "open" and not settings.auth.open_to_all:
         raise SettingsError(
             f"{section}.host: {host} can be reached by others, and without tokens everybody may everything; "

@@ -114,7 +114,7 @@ class Limits(Section):
 
 class Mqtt(Section):
     enabled: bool = Field(True, description="run the embedded MQTT broker (never together with bridge.url)")
-    host: str = Field("127.0.0.1", description="address the embedded broker listens on")
+    host: str = Field("", description="address the embedded broker listens on; empty: that of server")
     port: Port = Field(1883, description="port of the embedded broker; 0 takes a free one")
     cert_file: str = Field("", description="PEM file with the certificate for TLS (mqtts://); empty: that of server")
     key_file: str = Field("", description="PEM file with its private key; empty: it stands in cert_file")
@@ -154,7 +154,7 @@ class Mqtt(Section):
 
 class Grpc(Section):
     enabled: bool = Field(False, description="serve gRPC, in a process of its own")
-    host: str = Field("127.0.0.1", description="address for gRPC")
+    host: str = Field("", description="address for gRPC; empty: that of server")
     port: Port = Field(50_051, description="port for gRPC; 0 takes a free one")
     cert_file: str = Field("", description="PEM file with the certificate for TLS; empty: that of server")
     key_file: str = Field("", description="PEM file with its private key; empty: it stands in cert_file")

@@ -44,7 +44,7 @@ def location(url: str, folder: Path) -> URL:
     try:
         import psycopg  # noqa: F401
     except ImportError:
-        raise CannotOpen("store.url: PostgreSQL needs psycopg: pip install 'rt-service[postgresql]'") from None
+        raise CannotOpen("store.url: PostgreSQL needs psycopg: pip install 'psycopg[binary]'") from None
     return found.set(drivername="postgresql+psycopg")
 
 

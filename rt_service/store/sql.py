@@ -80,7 +80,11 @@ class Store:
     # -- devices
 
     def add_credential(self, credential: Credential) -> None:
-        self._add(devices, credential._asdict(), f"there is a device {credential.id} already")
+        self._add(
+            devices,
+            credential._asdict(),
+            f"there is a device {credential.id} already; `device rotate` gives it another secret",
+        )
 
     def credentials_of(self, ids: Sequence[str]) -> Mapping[str, Credential]:
         with self._database.transaction() as connection:

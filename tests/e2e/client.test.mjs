@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -22,7 +22,10 @@ let rt;
 
 before(async () => {
   const quiet = { cwd: project, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] };
-  const packed = JSON.parse(execFileSync("npm", ["pack", join(WEB, "client"), "--json", "--silent"], quiet));
+  // As it is in a new clone: npm brings what builds it.
+  const clone = join(project, "web");
+  cpSync(WEB, clone, { recursive: true, filter: (file) => !/node_modules|dist$/.test(file.slice(WEB.length)) });
+  const packed = JSON.parse(execFileSync("npm", ["pack", join(clone, "client"), "--json", "--silent", "--prefer-offline"], quiet));
   writeFileSync(join(project, "package.json"), '{"name": "empty", "private": true, "type": "module"}');
   const [{ filename }] = Array.isArray(packed) ? packed : Object.values(packed);
   execFileSync("npm", ["install", `./${filename}`, "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], quiet);

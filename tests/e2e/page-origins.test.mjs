@@ -1,11 +1,13 @@
 // Pages of other origins in headless Chromium: one that the settings name asks and reads, another one cannot.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 import { Service, eventually } from "./service.mjs";
 
-const pages = createServer((_, reply) => reply.setHeader("Content-Type", "text/html").end("<!doctype html><title>a page</title>"));
+let html = "<!doctype html><title>a page</title>";
+const pages = createServer((_, reply) => reply.setHeader("Content-Type", "text/html").end(html));
 let browser, service, port;
 
 before(async () => {
@@ -74,4 +76,17 @@ test("a page that may not ask neither publishes nor reads, and is counted", asyn
   assert.deepEqual((await (await fetch(service.http + path)).json()).publications, []);
   const counted = async () => /rt_refused_total\{code="origin"\} ([\d.]+)/.exec(await (await fetch(`${service.http}/metrics`)).text());
   await eventually(async () => Number((await counted())?.[1]) >= 2);
+});
+
+test("the page of docs/start/web.md, from another port of this machine, shows what a device measures", async () => {
+  const document = readFileSync(new URL("../../docs/start/web.md", import.meta.url), "utf8");
+  html = /```html\n([^]*?)```/.exec(document)[1].replaceAll("http://127.0.0.1:5000", service.http);
+  const page = await browser.newPage();
+  await page.goto(`http://localhost:${port}/page.html`);
+  const url = `${service.http}/api/v1/rooms/iot/device:pump-1/publications?user=pump-1`;
+  const body = JSON.stringify({ event: "telemetry", data: { c: 20.4 } });
+  await eventually(async () => {
+    await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body }); // when it listens cannot be seen
+    return (await page.locator("body").innerText()) === "pump-1: 20.4 degrees";
+  });
 });

@@ -118,6 +118,12 @@ def test_certificates_that_nobody_is_asked_for_or_nobody_has_are_named(
         assert says in capsys.readouterr().err
 
 
+def test_a_key_without_a_certificate_does_not_leave_a_port_without_tls(capsys: pytest.CaptureFixture[str]) -> None:
+    for section in ("server", "mqtt", "grpc"):
+        assert cli.main(["check-config", "--set", f"{section}.key_file=key.pem"]) == 2
+        assert f"{section}.key_file: it is the key of no certificate" in capsys.readouterr().err
+
+
 def test_it_does_not_start_with_one(tmp_path: Path) -> None:
     options = ["--port", "0", "--mqtt-port", "0", "--data-dir", str(tmp_path), "--set", "mqtt.cert_file=/nowhere.pem"]
     ended = subprocess.run(

@@ -323,6 +323,21 @@ def test_an_address_that_is_none_is_named(url: str) -> None:
         Device("lost").connect(url)
 
 
+def test_a_place_where_nobody_listens_or_where_there_is_no_tls_is_said_with_its_address(setup: Service) -> None:
+    with pytest.raises(ConnectionError, match=r"^127\.0\.0\.1:1 cannot be reached: nothing listens there"):
+        Device("lost").connect("mqtt://127.0.0.1:1")
+    with pytest.raises(ConnectionError, match=r"127\.0\.0\.1:\d+ cannot be reached: no TLS there"):
+        Device("lost").connect(setup.mqtt.replace("mqtt:", "mqtts:"))
+
+
+def test_a_name_that_no_device_or_event_can_have_is_refused_where_it_is_given() -> None:
+    for id in ("", "esp 1", "a/b", "x" * 122):
+        with pytest.raises(ValueError, match="a device id is 1-121 of"):
+            Device(id)
+    with pytest.raises(ValueError, match="an event name is 1-64 of"):
+        Device("esp-1").event("a b", {})
+
+
 def test_two_devices_with_one_id_are_told_so(caplog: pytest.LogCaptureFixture) -> None:
     with Service() as service, kit(service, "same"), MqttClient(service.mqtt, client_id="same"):
         eventually(lambda: "another client connected as same" in caplog.text)

@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rt_service.gateways.grpc import realtime_pb2 as rt
 from tests.support.grpc_client import GrpcChannel, GrpcClient, error_of, refused, who
 from tests.support.grpc_gateway import GrpcGateway, StandIn
+from tests.support.script import Script
 from tests.support.service import ROOT, Service
 from tests.support.waiting import eventually
 from tests.support.ws_client import WsClient
@@ -80,6 +81,12 @@ def test_a_port_that_is_taken_is_said_in_one_line() -> None:
 def test_what_cannot_be_used_is_said_in_one_line(arguments: list[str], says: str) -> None:
     done = run(*arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1) and says in done.stderr
+
+
+def test_one_beside_a_service_that_is_not_there_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "run.py"), "grpc", "--url", "http://127.0.0.1:9", "--port", "0"]
+    with Script(command, tmp_path) as script:
+        eventually(lambda: "service_unreachable" in script.output)
 
 
 def test_clients_are_told_when_to_come_back_before_it_stops() -> None:

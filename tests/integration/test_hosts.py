@@ -83,6 +83,7 @@ def test_names_of_the_settings_are_answered() -> None:
 
 
 def test_the_service_may_listen_on_ipv6() -> None:
-    with Service("--host", "::1", "--set", "mqtt.host=::1") as service:
-        assert service.http.startswith("http://[::1]:")
+    with Service("--host", "::1", "--grpc-port", "0") as service:
+        assert service.http.startswith("http://[::1]:") and service.mqtt.startswith("mqtt://[::1]:")
+        assert service.grpc.startswith("[::1]:")
         assert json.dumps(service.get("/livez")[1]) == '{"ok": true}'

@@ -44,10 +44,12 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
     told = command("mosquitto-config", str(written), "--data-dir", data, *OURS)
     assert told.returncode == 0 and "2 devices" in told.stdout, told.stderr
     assert "cannot say it: pump: /iot:device:l*" in told.stdout
-    for path in (*list(written.parents)[:-2], written, *written.iterdir()):
-        path.chmod(path.stat().st_mode | 0o055)  # Mosquitto may have dropped its rights
-    lines = (written / "include.conf").read_text().splitlines()
-    with Mosquitto(settings=[line for line in lines if "allow_anonymous" not in line], users={}) as broker:
+    for path in (*list(written.parents)[:-2], written):
+        path.chmod(path.stat().st_mode | 0o055)  # Mosquitto may have dropped its rights; the files are for its group
+    below_listener = "use_username_as_clientid true"
+    assert told.stdout.splitlines()[2].endswith(": " + below_listener)
+    assert below_listener not in (written / "include.conf").read_text()  # it would open another port
+    with Mosquitto(settings=[below_listener, f"include_dir {written}"], users={}) as broker:
         options = [*TOKEN_MODE, "--set", "bridge.trusted=true", "--mqtt-url", broker.url, *OURS]
         with Service(*options) as service:
             eventually(lambda: service.get("/readyz")[0] == 200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -52,14 +53,14 @@ def test_sessions_are_told_that_it_stops_and_asked_to_come_back() -> None:
             assert (closing["code"], closing["reconnect"]) == ("shutdown", True) and closing["retry_after_ms"] > 0
 
 
-def test_a_port_that_is_taken_is_said_in_one_line() -> None:
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for flags, name in (
             (("--port", port, "--mqtt-port", "0"), "server.port"),
             (("--port", "0", "--mqtt-port", port), "mqtt.port"),
         ):
-            done = run(*flags)
+            done = run(*flags, "--data-dir", str(tmp_path))
             assert done.returncode == 2 and done.stdout == ""
             assert (
                 done.stderr.count("\n") == 1 and name in done.stderr and port in done.stderr and "in use" in done.stderr
@@ -72,7 +73,8 @@ def test_a_misspelt_variable_is_said_in_one_line() -> None:
 
 
 def test_a_ready_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
-    done = run("--port", "0", "--mqtt-port", "0", "--ready-file", str(tmp_path / "none" / "ready.json"))
+    ready = str(tmp_path / "none" / "ready.json")
+    done = run("--port", "0", "--mqtt-port", "0", "--data-dir", str(tmp_path), "--ready-file", ready)
     assert done.returncode == 2 and "ready-file" in done.stderr
 
 
@@ -124,10 +126,14 @@ def test_publish_prints_the_position(service: Service) -> None:
 def test_dead_letters_are_shown(service: Service) -> None:
     with MqttClient(service.mqtt) as device:
         device.publish("rt/in/nonsense", b"what is this")
-    done = run("dead-letters", "--url", service.http, COLUMNS="200")
-    assert done.returncode == 0 and "no_route" in done.stdout and "what is this" in done.stdout
+        device.publish("devices/esp-1/telemetry", b'\x1b[31m{"c": ' + b"9" * 200)
+    done = run("dead-letters", "--url", service.http, COLUMNS="40")
+    assert done.returncode == 0, done.stderr
+    assert "  no_route  rt/in/nonsense: there is no route for this topic\n    what is this\n" in done.stdout
+    assert "  invalid_data  devices/esp-1/telemetry: not JSON" in done.stdout
+    assert re.search(r'^    \S\[31m\{"c": 9+…$', done.stdout, re.MULTILINE) and "\x1b" not in done.stdout
     done = run("dead-letters", "--url", service.http, "--json", "--limit", "1")
-    assert json.loads(done.stdout)["topic"] == "rt/in/nonsense"
+    assert json.loads(done.stdout)["topic"] == "devices/esp-1/telemetry"
 
 
 @pytest.mark.parametrize("command", [["tail", "/iot", "x"], ["publish", "/iot", "x", "e", "1"], ["dead-letters"]])

@@ -56,6 +56,7 @@ def test_a_room_is_exported_and_replayed_into_another(service: Service, tmp_path
         (["replay", "{missing}", "--into", "/game/copy"], "cannot be read"),
         (["replay", "{wrong}", "--into", "/game/copy"], "line 1: is no publication"),
         (["replay", "{empty}", "--into", "/game/copy", "--speed", "fast"], "write 1x, 4x"),
+        (["replay", "{empty}", "--into", "copy"], "--into copy: write namespace and room"),
         (["export", "iot", "room"], "did you mean /iot"),
         (["export", "/iot", "a b"], "invalid_room"),
     ],

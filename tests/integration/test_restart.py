@@ -199,6 +199,25 @@ def test_what_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "rt.sqlite3").read_bytes().startswith(b"this is my diary")
 
 
+def test_a_file_that_is_damaged_is_named_with_what_saves_the_rest() -> None:
+    with Service() as service:
+        with SocketIoClient(service.http) as client:
+            client.ok("join", room="damaged")
+            client.ok("publish", room="damaged", event="e", data="x")
+        service.stop()
+        file = service.data / "rt.sqlite3"
+        whole = file.read_bytes()
+        with sqlite3.connect(file) as looked:
+            pages = dict(looked.execute("SELECT name, rootpage FROM sqlite_master").fetchall())
+        for names in (("kept",), [name for name in pages if "room" in name]):  # read when it starts; and before
+            damaged = bytearray(whole)
+            for name in names:
+                damaged[(pages[name] - 1) * 4096 : pages[name] * 4096] = bytes([255]) * 4096
+            file.write_bytes(damaged)
+            said = refused(service.data)
+            assert "it is damaged; `python run.py check-data --repair` saves" in said and "\n" not in said
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "file" in refused(tmp_path / "file" / "data")

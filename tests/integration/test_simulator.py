@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rt_device.greenhouse import Greenhouse
 from rt_device.scenario import ScenarioError, load
 from tests.support.script import Script
 from tests.support.service import ROOT, Service
@@ -236,7 +237,10 @@ def test_what_cannot_be_meant_is_said_in_one_line(arguments: tuple[str, ...], sa
 
 
 def test_the_example_scenario_can_be_used() -> None:
-    assert len(load(EXAMPLE).devices()) == 6
+    devices = {one.device.id for one in load(EXAMPLE).devices()}
+    assert len(devices) == 6
+    # Beside a service with --simulate they would push each other out.
+    assert not devices & {Greenhouse(number).device.id for number in range(30)}
 
 
 def test_the_greenhouses_answer_a_setpoint_that_is_none_in_words() -> None:

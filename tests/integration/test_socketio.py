@@ -153,6 +153,8 @@ def test_an_unknown_verb_is_refused_and_the_session_lives_on(connect: Connect, e
     alice = connect("alice-u")
     answer = alice.ask(event, {})
     assert answer["ok"] is False and answer["error"]["code"] == "bad_request"
+    if event not in ("connect", "disconnect"):
+        assert "`publish` takes room, event and data" in answer["error"]["message"]
     assert alice.ok("ping")["at"] > 0
 
 

@@ -209,7 +209,9 @@ def test_the_commands_take_a_token_and_say_when_one_is_needed(service: Service, 
         command("dead-letters", *url),
         command("export", "/chat", "commands", *url),
     ):
-        assert told.returncode == 1 and "a token is needed" in told.stderr and told.stderr.count("\n") == 1
+        assert (
+            told.returncode == 1 and "a token is needed: --token TOKEN" in told.stderr and told.stderr.count("\n") == 1
+        )
     assert '"offset": 1' in command("publish", "/chat", "commands", "say", "1", *url, *token).stdout
     file = tmp_path / "room.jsonl"
     assert command("export", "/chat", "commands", "--out", str(file), *url, *token).returncode == 0

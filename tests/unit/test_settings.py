@@ -138,6 +138,12 @@ def test_what_cannot_be_used_exits_2_with_one_line(arguments: list[str], capsys:
     assert printed.out == "" and printed.err.startswith("rt-service: ") and printed.err.count("\n") == 1
 
 
+def test_every_port_is_where_the_service_is_unless_it_has_an_address_of_its_own() -> None:
+    effective = settings.load(overrides={"server.host": "0.0.0.0", "grpc.host": "127.0.0.1"})
+    assert [effective.host(section) for section in ("server", "mqtt", "grpc")] == ["0.0.0.0", "0.0.0.0", "127.0.0.1"]
+    assert {settings.load().host(section) for section in ("server", "mqtt", "grpc")} == {"127.0.0.1"}
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -150,6 +156,13 @@ def test_what_would_let_strangers_in_does_not_start(changes: dict[str, str], say
     with pytest.raises(SettingsError) as error:
         check(settings.load(overrides=changes))
     assert says in str(error.value) and "\n" not in str(error.value)
+
+
+def test_simulated_devices_are_not_started_where_nobody_would_let_them_in() -> None:
+    changes = {"simulate.devices": "1", "auth.mode": "token"}
+    with pytest.raises(SettingsError, match=r"simulate\.devices: they have no secrets"):
+        check(settings.load(overrides=changes))
+    check(settings.load(overrides={**changes, "bridge.url": "mqtt://broker", "bridge.trusted": "true"}))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import ssl
 from typing import Any
 
@@ -16,6 +17,7 @@ from rt_device.outbox import Message, Outbox
 
 log = logging.getLogger("rt_device")
 GOODBYE_S = 2.0
+NAME = re.compile(r"[A-Za-z0-9_.:@-]+")
 
 
 class Device:
@@ -27,10 +29,13 @@ class Device:
 
     What it publishes is sent with QoS 1, in order. While there is no connection up to `queued` messages wait; past that
     the oldest leave (`dropped`). Handlers run in the connection's thread: one that takes long delays what comes after.
+
+    Raises:
+        ValueError: a device cannot be called `id`.
     """
 
     def __init__(self, id: str, keepalive_s: int = 10, queued: int = 1000) -> None:
-        self.id = id
+        self.id = _name("a device id", id, 121)
         self._calls = Calls()
         self._topics: dict[str, Handler] = {}
         self._link = Link(id, keepalive_s, self._on_up, self._on_down)
@@ -103,8 +108,8 @@ class Device:
         self.publish(self._topic("telemetry"), encoded(values))
 
     def event(self, name: str, data: Any) -> None:
-        """Publish an event in the device's room. Raises ValueError: no JSON."""
-        self.publish(self._topic(f"events/{name}"), encoded(data))
+        """Publish an event in the device's room. Raises ValueError: no JSON, or no name of an event."""
+        self.publish(self._topic("events/" + _name("an event name", name, 64)), encoded(data))
 
     def report(self, patch: dict[str, Any]) -> None:
         """Say what it is: a merge patch of its twin's reported state; None removes. Raises ValueError: no JSON."""
@@ -177,3 +182,9 @@ class Device:
             handler(json.loads(message.payload))
         except Exception:  # one bad message, or one bad handler, must not end the connection
             log.exception("%s: what came on %s could not be handled", self.id, message.topic)
+
+
+def _name(what: str, name: str, most: int) -> str:
+    if len(name) > most or not NAME.fullmatch(name):
+        raise ValueError(f"{what} is 1-{most} of A-Za-z0-9_.:@-, not {name!r}")
+    return name

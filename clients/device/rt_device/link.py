@@ -60,6 +60,15 @@ def address(url: str) -> Address:
     return Address(parts.hostname, port or (8883 if tls else 1883), tls, user, password)
 
 
+def _reason(error: OSError, tls: bool) -> str:
+    """Why there is no connection, for who asked for one."""
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there; is the service running?"
+    why = error.strerror or str(error)
+    handshake = tls and isinstance(error, (ssl.SSLError, ConnectionResetError))
+    return f"no TLS there, or none that fits ({why})" if handshake and "CERTIFICATE" not in why else why
+
+
 class Link:
     """paho with what it leaves to others: a token for each connect, jitter, refusals in words.
 
@@ -94,10 +103,13 @@ class Link:
             self.mqtt.on_pre_connect = lambda client, _: self._log_in(where.user or self.id, password)
         self._answered.clear()
         start = self.mqtt.connect if wait else self.mqtt.connect_async
-        start(where.host, where.port, self._keepalive_s)
+        try:
+            start(where.host, where.port, self._keepalive_s)
+        except OSError as error:
+            raise ConnectionError(f"{where.host}:{where.port} cannot be reached: {_reason(error, where.tls)}") from None
         self.mqtt.loop_start()
         if wait:
-            self._wait(where.host)
+            self._wait(where.host, where.tls)
 
     def close(self) -> None:
         self.mqtt.disconnect()
@@ -112,13 +124,13 @@ class Link:
             except OSError:
                 pass  # it has just broken by itself
 
-    def _wait(self, host: str) -> None:
+    def _wait(self, host: str, tls: bool) -> None:
         answered = self._answered.wait(CONNECT_S)
         if answered and self._refusal is None:
             return
         self.close()
         if not answered:
-            raise TimeoutError(f"{host} does not answer")
+            raise TimeoutError(f"{host} does not answer" + ("" if tls else "; where it speaks TLS it takes mqtts://"))
         raise ConnectionRefusedError(f"{host} refused {self.id}: {self._refusal}")
 
     def _log_in(self, user: str, password: Token) -> None:

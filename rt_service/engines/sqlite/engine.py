@@ -17,7 +17,7 @@ from rt_service.core.ports import Clock, Kept, Page
 from rt_service.core.stream import Stream, StreamBounds
 from rt_service.engines.memory import MemoryEngine
 from rt_service.engines.sqlite import transaction
-from rt_service.engines.sqlite.database import Batch, Database, explained
+from rt_service.engines.sqlite.database import Batch, CannotOpen, Database, explained
 from rt_service.engines.sqlite.room import Room, load
 from rt_service.engines.sqlite.transaction import Entry
 
@@ -39,6 +39,7 @@ class SqliteEngine:
         by_namespace: Mapping[str, StreamBounds],
         in_memory: Sequence[str] = (),
     ) -> None:
+        """Raises CannotOpen: what is in the file cannot be read."""
         self._database = database
         self._clock = clock
         self._bounds = bounds
@@ -59,7 +60,10 @@ class SqliteEngine:
         self._refusing: RtError | None = None  # while those are told whose publications could not be written
         self._no_epoch = secrets.token_hex(6)  # of rooms that are not there
         self._log = log.get("sqlite")
-        self._next_id, self._count = next(database.read("SELECT COALESCE(MAX(id), 0) + 1, COUNT(*) FROM room"))
+        try:
+            self._next_id, self._count = next(database.read("SELECT COALESCE(MAX(id), 0) + 1, COUNT(*) FROM room"))
+        except sqlite3.DatabaseError as error:
+            raise CannotOpen(explained(error, database.path)) from None
 
     def start(self, deliver: Callable[[Publication], None]) -> None:
         self._deliver = deliver
@@ -127,7 +131,11 @@ class SqliteEngine:
     # -- keeping everything else; see `ports.Store`
 
     def load(self, shelf: str) -> Iterator[tuple[str, bytes]]:
-        yield from self._database.read("SELECT key, value FROM kept WHERE shelf = ? ORDER BY key", shelf)
+        """Raises CannotOpen: what is in the file cannot be read."""
+        try:
+            yield from self._database.read("SELECT key, value FROM kept WHERE shelf = ? ORDER BY key", shelf)
+        except sqlite3.DatabaseError as error:
+            raise CannotOpen(explained(error, self._database.path)) from None
 
     def put(self, shelf: str, key: str, value: bytes | None) -> None:
         self._puts[shelf, key] = value

@@ -87,7 +87,8 @@ class GrpcChild:
         return ours.makefile("rb")
 
     def _options(self, port: int) -> list[str]:
-        values = {**self._settings.grpc.model_dump(mode="json"), "port": port}
+        own = {"host": self._settings.host("grpc"), "port": port}
+        values = {**self._settings.grpc.model_dump(mode="json"), **own}
         chosen = {f"grpc.{key}": value for key, value in values.items()}
         chosen |= {f"log.{key}": value for key, value in self._settings.log.model_dump(mode="json").items()}
         limits, auth = self._settings.limits, self._settings.auth

@@ -25,7 +25,7 @@ def run(settings: Settings, url: str, ready_file: Path | None = None, child: boo
     Raises:
         SettingsError: a setting or the port cannot be used.
     """
-    check_loopback(settings, "grpc", settings.grpc.host)
+    check_loopback(settings, "grpc")
     if not url.startswith(("http://", "https://")):
         raise SettingsError(f"--url {url}: the address of the service starts with http:// or https://")
     # What goes wrong in here is caught and logged; what gRPC logs besides is clients that went while being answered.

@@ -59,11 +59,11 @@ class Server:
             health.Reflection((NAME, *health.NAMES), looking), self._server
         )
         self._log = log.get("grpc")
-        self._reached = False
+        self._reached: bool | None = None  # nobody has looked yet
 
     async def start(self) -> str:
         """Listen; the address, as a gRPC client takes it. Raises SettingsError: port or certificate cannot be used."""
-        host, port = self._settings.grpc.host, self._settings.grpc.port
+        host, port = self._settings.host("grpc"), self._settings.grpc.port
         shown = f"[{host}]" if ":" in host else host
         files = files_of(self._settings, "grpc")
         _check_free(host, port)
@@ -104,7 +104,10 @@ class Server:
             reached = False
         if reached != self._reached:
             self._reached = reached
-            self._log.info("service_reached" if reached else "service_lost")
+            if reached:
+                self._log.info("service_reached")
+            else:
+                self._log.warning("service_unreachable", help="is it running, and who signed its certificate trusted?")
             self._health.tell(reached)
 
 
