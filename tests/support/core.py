@@ -134,7 +134,7 @@ class Core:
         self.metrics = Metrics()
         self.engine = engine or MemoryEngine(self.clock, stream_bounds or StreamBounds())
         self.hub = Hub(self.engine, self.clock, self.metrics, hub_bounds or HubBounds(), node="t")
-        self.calls = Calls(NowWaiter, 10)
+        self.calls = Calls(NowWaiter, 10, 10)
         policy = policy or OpenPolicy()
         self.revocations = Revocations(self.engine, self.clock)  # type: ignore[arg-type]
         self.admission = Admission(policy, self.hub, self.clock, self.revocations)
