@@ -156,6 +156,30 @@ def test_a_hash_of_older_parameters_is_made_anew_at_the_next_log_in(tmp_path: Pa
     assert house.login.log_in("alice", PASSWORD, HOME) and house.office.ended == []
 
 
+def test_whoever_logs_in_is_in_although_the_new_hash_cannot_be_kept(tmp_path: Path) -> None:
+    House(tmp_path, hasher=PasswordHasher(time_cost=2, memory_cost=8, parallelism=1)).accounts.register(
+        "alice", PASSWORD
+    )
+    house = House(tmp_path)
+
+    def breaks_down() -> None:
+        house.database.trouble = "it is down"
+
+    def between() -> None:  # once the password is checked, and before it is hashed again
+        house.meanwhile = breaks_down
+
+    house.meanwhile = between
+    assert house.login.log_in("alice", PASSWORD, HOME)
+    assert [step for step, *_ in house.offloaded] == ["_verify", "hash"]
+
+
+def test_a_hash_as_it_is_made_now_is_checked_and_left_as_it_is(alice: House) -> None:
+    hash = alice.accounts.get("alice").password_hash
+    alice.offloaded.clear()
+    alice.login.log_in("alice", PASSWORD, HOME)
+    assert [step for step, *_ in alice.offloaded] == ["_verify"] and alice.accounts.get("alice").password_hash == hash
+
+
 def test_a_hash_that_is_none_lets_nobody_in(alice: House) -> None:
     alice.store.rehash("alice", "rubbish", alice.accounts.get("alice").password_hash)
     with pytest.raises(Unauthorized):
@@ -169,7 +193,11 @@ def test_one_name_is_tried_so_often_from_wherever(alice: House) -> None:
     with pytest.raises(TooManyRequests) as caught:
         alice.login.log_in("alice", PASSWORD, "192.0.2.9")
     assert caught.value.retry_after_ms == pytest.approx(20_000, abs=2)  # three a minute
-    alice.clock.advance(20)
+    alice.clock.advance(0.0005)
+    with pytest.raises(TooManyRequests) as caught:
+        alice.login.log_in("alice", PASSWORD, "192.0.2.9")
+    assert caught.value.retry_after_ms
+    alice.clock.advance(caught.value.retry_after_ms / 1000)
     assert alice.login.log_in("alice", PASSWORD, "192.0.2.9")
 
 
@@ -194,6 +222,8 @@ def test_attempts_that_are_refused_cost_no_hashing(alice: House) -> None:
     alice.offloaded.clear()
     with pytest.raises(TooManyRequests):
         alice.login.log_in("alice", OTHER, ELSEWHERE)
+    with pytest.raises(Unauthorized):
+        alice.login.log_in("bob", "x" * 257, ELSEWHERE)
     assert alice.offloaded == []
 
 
@@ -258,7 +288,7 @@ def test_what_was_changed_here_is_not_done_again(alice: House) -> None:
     alice.evictions.look()
     alice.accounts.disable("alice")
     alice.evictions.look()
-    assert alice.office.ended == [("user", "alice")]
+    assert alice.office.ended == [("user", "alice")] and not alice.evictions._told
     alice.accounts.disable("alice")
     assert alice.office.ended == [("user", "alice")] * 2
 
@@ -278,6 +308,20 @@ def test_what_was_changed_while_a_service_did_not_run_is_done_when_it_does(tmp_p
     for name in ("alice", "bob"):
         house.accounts.register(name, PASSWORD)
     house.accounts.disable("bob")
+    house.evictions.look()
+    first.stop()
+    House(tmp_path / "accounts").accounts.disable("alice")
+    second = remembering(tmp_path)
+    house = House(tmp_path / "accounts", kept=second)
+    house.evictions.look()
+    assert house.office.ended == [("user", "alice")]
+    second.stop()
+
+
+def test_the_first_change_ever_is_not_missed_by_a_service_that_did_not_run(tmp_path: Path) -> None:
+    first = remembering(tmp_path)
+    house = House(tmp_path / "accounts", kept=first)
+    house.accounts.register("alice", PASSWORD)
     house.evictions.look()
     first.stop()
     House(tmp_path / "accounts").accounts.disable("alice")
@@ -344,8 +388,12 @@ def test_log_ins_are_counted_by_how_they_end(alice: House) -> None:
     for _ in range(3):
         with pytest.raises((Unauthorized, TooManyRequests)):
             alice.login.log_in("alice", OTHER, HOME)
-    counted = {name: alice.metrics.logins.labels(name).value for name in ("ok", "wrong", "too_many")}
-    assert counted == {"ok": 1, "wrong": 2, "too_many": 1}
+    alice.accounts.register("bob", PASSWORD)
+    alice.accounts.disable("bob")
+    with pytest.raises(Forbidden):
+        alice.login.log_in("bob", PASSWORD, HOME)
+    counted = {name: alice.metrics.logins.labels(name).value for name in ("ok", "wrong", "too_many", "disabled")}
+    assert counted == {"ok": 1, "wrong": 2, "too_many": 1, "disabled": 1}
 
 
 def test_hashing_as_it_is_in_service_takes_64_mib_and_three_passes() -> None:
