@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from rt_service.admission import Admission
+from rt_service.admission import Admission, Talk
 from rt_service.api import Api, ApiBounds
 from rt_service.auth.policy import OpenPolicy, Policy
 from rt_service.auth.revocations import Revocations
@@ -63,6 +63,21 @@ class ListTransport:
 
     def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int = 0) -> None:
         self.closed = self.closed or {"code": code, "message": message, "reconnect": reconnect}
+
+
+class ListLine:
+    """A way in whose conversations are a list: what was ended stands in `ended`."""
+
+    def __init__(self, talks: list[Talk]) -> None:
+        self.talks = talks
+        self.ended: list[tuple[str, str]] = []
+
+    def sessions(self) -> list[Talk]:
+        return list(self.talks)
+
+    def end(self, sid: str, code: str) -> None:
+        self.talks = [talk for talk in self.talks if talk.sid != sid]
+        self.ended.append((sid, code))
 
 
 class NowWaiter:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rt_service.admission import Talk
 from rt_service.auth.revocations import Revocations
 from rt_service.auth.tokens import Expected, Key, Tokens
 from rt_service.core.errors import Forbidden, RtError
@@ -17,7 +18,7 @@ from rt_service.core.stream import StreamBounds
 from rt_service.engines.sqlite import Database, SqliteEngine
 from tests.support import tokens
 from tests.support.clock import ManualClock
-from tests.support.core import Client, Core
+from tests.support.core import Client, Core, ListLine
 from tests.unit.test_tokens import RULES
 
 ROOT = Who(Identity("user", "root"), role="admin")
@@ -188,6 +189,21 @@ def test_a_session_is_found_by_whatever_is_shown_of_it(setup: Setup, text: str) 
     assert str(found.who.identity) == "user:alice"
 
 
+def test_devices_over_mqtt_are_listed_and_end_as_sessions_do(setup: Setup) -> None:
+    now = setup.core.clock.now_s
+    lamp, pump = (Who(Identity("device", name), role="device", token_id=name) for name in ("lamp", "pump"))
+    ends = {"mqtt:lamp": lamp._replace(expires_at=now + 25), "mqtt:valve": pump._replace(expires_at=now + 900)}
+    line = ListLine([Talk(sid, who, "mqtt", 5, 0) for sid, who in {**ends, "mqtt:pump": pump}.items()])
+    setup.core.admission.lines.append(line)
+    setup.later(20)
+    assert line.ended == [] and setup.core.admission.sessions(ROOT, "lamp")[1] == 1
+    setup.later(10)
+    assert line.ended == [("mqtt:lamp", "token_expired")]
+    setup.core.admission.kick(ROOT, "mqtt:valve")
+    assert setup.core.admission.revoke(ROOT, Identity("device", "pump")) == 1
+    assert line.ended[1:] == [("mqtt:valve", "kicked"), ("mqtt:pump", "kicked")]
+
+
 def test_the_ends_of_sessions_that_are_over_are_not_kept(setup: Setup) -> None:
     for _ in range(3000):
         setup.core.api.disconnect(setup.client().session)
@@ -262,12 +278,16 @@ def test_past_the_bound_whoever_was_revoked_longest_ago_is_forgotten(
     office: Office, monkeypatch: pytest.MonkeyPatch, restarts: bool
 ) -> None:
     monkeypatch.setattr("rt_service.auth.revocations.MOST", 3)
-    for name in ("zoe", "bob", "carol", "zoe", "dan", "alice"):
+    for name in ("dan", "bob", "zoe", "dan", "carol", "alice"):
         office.revoke(name)
         if restarts:
             office.reopen()
     office.reopen()
-    assert [name for name in ("alice", "bob", "carol", "dan", "zoe") if office.revoked(name)] == ["alice", "dan", "zoe"]
+    assert [name for name in ("alice", "bob", "carol", "dan", "zoe") if office.revoked(name)] == [
+        "alice",
+        "carol",
+        "dan",
+    ]
 
 
 def test_a_revocation_is_kept_for_ninety_days(office: Office) -> None:

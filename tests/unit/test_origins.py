@@ -46,6 +46,11 @@ def test_no_other_page_may(origins: Origins, origin: str) -> None:
     assert dict(origins.headers(origin, OWN)) == {"Vary": "Origin"}
 
 
+def test_a_page_of_the_same_name_has_to_be_of_the_same_scheme(origins: Origins) -> None:
+    plain = {"wsgi.url_scheme": "http", "HTTP_HOST": "rt.example"}
+    assert origins("http://rt.example", plain) and not origins("https://rt.example", plain)
+
+
 def test_every_page_may_if_the_settings_say_so() -> None:
     origins = Origins(["*"], Metrics())
     assert origins("https://evil.example", OWN)
