@@ -43,6 +43,15 @@ def test_what_was_changed_here_is_not_done_again(alice: House) -> None:
     assert alice.office.ended == [("user", "alice")] * 2
 
 
+def test_what_a_look_found_before_it_was_told_is_not_done_again(alice: House) -> None:
+    alice.evictions.look()
+    eviction = alice.store.disable_account("alice")
+    assert eviction is not None
+    alice.evictions.look()
+    alice.evictions.tell(eviction)
+    assert alice.office.ended == [("user", "alice")] and not alice.evictions._told
+
+
 def test_what_was_changed_before_the_first_start_is_over(alice: House, tmp_path: Path) -> None:
     alice.accounts.disable("alice")
     later = House(tmp_path)

@@ -184,6 +184,18 @@ def test_a_jwks_file_that_changed_once_is_read_once(tmp_path: Path) -> None:
     assert [(line["event"], line["keys"]) for line in lines] == [("jwks_read", ["b"])]
 
 
+def test_a_jwks_file_is_looked_at_once_a_second(tmp_path: Path) -> None:
+    path, clock = tmp_path / "jwks.json", ManualClock()
+    tokens.write_jwks(path, tokens.jwk("ES256", "a"))
+    jwks = keys.Jwks(path, clock)
+    for old, new in ("ab", "bc"):
+        tokens.write_jwks(path, tokens.jwk("ES256", new))
+        clock.advance(0.5)
+        assert [key.id for key in jwks.current()] == [old]
+        clock.advance(0.5)
+        assert [key.id for key in jwks.current()] == [new]
+
+
 def test_of_a_jwks_file_only_keys_that_sign_tokens_are_taken(tmp_path: Path) -> None:
     path, good = tmp_path / "jwks.json", tokens.jwk("RS256", "good")
     others: list[Any] = [
