@@ -80,3 +80,8 @@ def test_a_proxy_that_hides_its_clients_still_says_how_they_came() -> None:
 @pytest.mark.parametrize("said", ["https", "HTTPS", "http, https"])  # the first one is what the client itself made up
 def test_the_nearest_proxy_says_how_it_was_asked(said: str) -> None:
     assert revealed("10.0.0.1", X_FORWARDED_FOR="192.0.2.1", X_FORWARDED_PROTO=said) == (True, "192.0.2.1", "https")
+
+
+def test_the_port_of_a_proxy_is_not_taken_for_that_of_who_asks() -> None:
+    environ = {"REMOTE_ADDR": "10.0.0.1", "REMOTE_PORT": "4711", "HTTP_X_FORWARDED_FOR": "192.0.2.1"}
+    assert Proxies(TRUSTED, "X-Forwarded-For").reveal(environ) and environ["REMOTE_PORT"] == ""
