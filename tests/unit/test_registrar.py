@@ -44,6 +44,7 @@ class Setup:
         about = (self.core.clock, self.core.metrics, self.core.admission)
         self.registrar = Registrar(self.settings, self.core.engine, *about, lambda: self.keys)  # type: ignore[arg-type]
         self.registrar.start()
+        self.registrar.credentials.all()  # SQLAlchemy makes its first connection under a lock, and nothing is patched here
 
     def issuer(self, keys: list[Key]) -> Issuer:
         return Issuer(self.settings, keys, self.core.clock, self.core.admission)
