@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from rt_service import keys
-from rt_service.auth.policy import OPERATING, Rule
+from rt_service.auth.policy import Rule
 from rt_service.auth.tokens import TOKEN_CHARACTERS, Expected, Key, Tokens, issue
 from rt_service.core.errors import RtError
 from rt_service.core.model import Grant, Identity, Who
@@ -281,6 +281,9 @@ GRANTED = tokens.make("alice", grants=[{"rooms": ["/chat:lobby", "/iot:device:l*
 ADMIN = tokens.make("root", role="admin")
 LAMP = tokens.make("lamp", kind="device")
 BILLING = tokens.make("billing", kind="service")
+
+
+OPERATING = ("sessions", "kick", "revoke", "look", "settings")
 
 
 def granted(rooms: str, *verbs: str) -> str:
