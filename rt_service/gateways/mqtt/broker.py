@@ -75,7 +75,9 @@ class Broker:
         """
         session = self.sessions.get(client_id)
         if session is not None and session.who.identity != who.identity:
-            raise Refused(Reason.NOT_AUTHORIZED)
+            if who.identity != Identity("device", client_id):
+                raise Refused(Reason.NOT_AUTHORIZED)
+            clean_start = True  # a device's id is its own: whoever sat on it goes, with all that was kept for them
         if session is not None and session.connection is not None:
             session.connection.end(Reason.SESSION_TAKEN_OVER)  # [MQTT-3.1.4-3]; its will is sent
             help = "another connection came with the same client id; two devices with one id push each other out"
