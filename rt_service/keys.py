@@ -116,10 +116,10 @@ class Jwks:
     def _read(self) -> list[Key]:
         try:
             said = json.loads(self._path.read_text())
-            found = said["keys"]
+            found = said["keys"][:JWKS_KEYS]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CannotUse(f"auth.jwks_file: {self._path} is no JWKS: {error}") from None
-        keys = [key for one in found[:JWKS_KEYS] if (key := _from_jwk(one)) is not None]
+        keys = [key for one in found if (key := _from_jwk(one)) is not None]
         if not keys:
             raise CannotUse(f"auth.jwks_file: {self._path} has no key for {', '.join(ALGORITHMS)}")
         return keys

@@ -81,6 +81,7 @@ class Registrar:
         """Open the database; one that does not answer may come later. Raises SettingsError."""
         try:
             self._database.open()
+            self._evictions.look()  # before anybody comes in with what was taken back meanwhile
         except CannotOpen as error:
             raise SettingsError(str(error)) from None
         except Unavailable:

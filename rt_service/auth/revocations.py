@@ -36,7 +36,7 @@ class Revocations:
         if not self._since:
             return False
         until = self._since.get(str(identity))
-        return (until is not None and issued_at <= until) or (bool(token_id) and f"token:{token_id}" in self._since)
+        return (until is not None and issued_at <= until) or f"token:{token_id}" in self._since
 
     def _put(self, key: str) -> None:
         now = self._clock.ms() / 1000

@@ -28,7 +28,7 @@ class Call(NamedTuple):
 class Calls:
     """At most `bound` at one time; each ends with an answer, an error or its timeout."""
 
-    def __init__(self, new_waiter: Callable[[], Waiter], bound: int, per_caller: int = 100) -> None:
+    def __init__(self, new_waiter: Callable[[], Waiter], bound: int, per_caller: int) -> None:
         self._new_waiter = new_waiter
         self._bound = bound
         self._per_caller = per_caller

@@ -38,7 +38,7 @@ def acl(routes: Routes, service: str, devices: Mapping[str, Iterable[Grant]]) ->
 
 def _published(routes: Routes) -> list[str]:
     """What a device says of itself, with Mosquitto's sign for its user name."""
-    found = [(route.device, pattern) for route, pattern in routes.in_routes if route.device and route.does != "refuse"]
+    found = [(route.device, pattern) for route, pattern in routes.in_routes if route.does != "refuse"]
     return _own(found)
 
 

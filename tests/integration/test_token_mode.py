@@ -161,6 +161,26 @@ def test_no_device_takes_the_place_of_another(service: Service) -> None:
         assert not lamp.disconnected and lamp.client.is_connected()
 
 
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_device_comes_in_although_somebody_sits_on_its_client_id(service: Service, connected: bool) -> None:
+    name = f"valve-{connected}"
+
+    def sits() -> MqttClient:
+        return MqttClient(service.mqtt, name, expiry_s=600, login=("", tokens.make("mallory")))
+
+    with sits() as mallory:
+        assert not mallory.reason.is_failure
+        if not connected:
+            mallory.drop()
+        token = tokens.make(name, kind="device")
+        with MqttClient(service.mqtt, name, clean=False, login=("", token)) as valve:
+            assert not valve.reason.is_failure and not valve.session_present
+            eventually(lambda: mallory.disconnected or not connected)
+            with sits() as again:
+                assert again.reason.is_failure
+            assert not valve.disconnected
+
+
 def test_a_will_may_not_say_what_its_device_may_not(service: Service) -> None:
     token = tokens.make("pump", kind="device")
     will = ("devices/lamp/status", b"offline", 1, True)

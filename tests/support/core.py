@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from rt_service.admission import Admission
+from rt_service.admission import Admission, Talk
 from rt_service.api import Api
 from rt_service.auth.policy import OpenPolicy, Policy
 from rt_service.auth.revocations import Revocations
@@ -64,6 +64,21 @@ class ListTransport:
 
     def close(self, code: str, message: str, *, reconnect: bool, retry_after_ms: int = 0) -> None:
         self.closed = self.closed or {"code": code, "message": message, "reconnect": reconnect}
+
+
+class ListLine:
+    """A way in whose conversations are a list: what was ended stands in `ended`."""
+
+    def __init__(self, talks: list[Talk]) -> None:
+        self.talks = talks
+        self.ended: list[tuple[str, str]] = []
+
+    def sessions(self) -> list[Talk]:
+        return list(self.talks)
+
+    def end(self, sid: str, code: str) -> None:
+        self.talks = [talk for talk in self.talks if talk.sid != sid]
+        self.ended.append((sid, code))
 
 
 class NowWaiter:
@@ -135,7 +150,7 @@ class Core:
         self.metrics = Metrics()
         self.engine = engine or MemoryEngine(self.clock, stream_bounds or StreamBounds())
         self.hub = Hub(self.engine, self.clock, self.metrics, hub_bounds or HubBounds(), node="t")
-        self.calls = Calls(NowWaiter, 10)
+        self.calls = Calls(NowWaiter, 10, 10)
         policy = policy or OpenPolicy()
         self.revocations = Revocations(self.engine, self.clock)  # type: ignore[arg-type]
         self.admission = Admission(policy, self.hub, self.clock, self.revocations)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 
 from rt_service import runtime
 from rt_service.auth import credentials
-from rt_service.auth.credentials import grant
+from rt_service.auth.credentials import Credentials, grant
 from rt_service.core.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unauthorized, Unavailable
 from tests.support.accounts import House
 from tests.support.mosquitto import Mosquitto
@@ -37,6 +38,7 @@ def test_a_device_comes_in_with_its_secret_and_has_its_grants(house: House) -> N
 def test_a_secret_is_256_random_bits_and_kept_nowhere(house: House, tmp_path: Path) -> None:
     secrets = [house.credentials.add(f"pump-{n}", []) for n in range(20)]
     assert len(set(secrets)) == 20 and {len(secret) for secret in secrets} == {43}
+    assert len({one.secret_hash.split("$")[2] for one in house.credentials.all()}) == 20  # salts
     kept = (tmp_path / "accounts.db").read_bytes()
     assert not any(secret.encode() in kept for secret in secrets)
 
@@ -61,6 +63,15 @@ def test_nothing_else_comes_in(house: House) -> None:
     for id, said in (*wrong, ("", secret), ("pump-1\0", secret), ("#", secret), ("pump-1", b"\xff\x00")):
         with pytest.raises(Unauthorized, match="no such device, or not its secret"):
             house.credentials.verify(id, said)
+
+
+def test_what_is_no_name_is_not_even_looked_up(house: House) -> None:
+    asked: list[object] = []
+    event.listen(house.database._engine, "begin", asked.append)
+    for id in ("", "pump-1\0", "#", "x" * 129):
+        with pytest.raises(Unauthorized):
+            house.credentials.verify(id, b"secret")
+    assert asked == []
 
 
 def test_a_rotated_secret_is_the_only_one_and_the_device_is_out(house: House) -> None:
@@ -88,6 +99,8 @@ def test_a_device_is_added_once_and_one_that_is_not_there_is_named(house: House)
     for change in (house.credentials.rotate, house.credentials.disable, house.credentials.enable):
         with pytest.raises(NotFound, match="there is no device pump-2"):
             change("pump-2")
+        with pytest.raises(NotFound, match=r"^there is no such device$"):
+            change("\x1b[31m")  # which a terminal would obey
 
 
 @pytest.mark.parametrize("id", ["", "a/b", "x" * 122, "#", "p\n"])
@@ -115,7 +128,32 @@ def test_past_the_bound_a_device_is_asked_to_come_again(house: House, monkeypatc
     for _ in range(8):
         runtime.spawn(_come, house, "pump-1", secret, outcomes)
     eventually(lambda: runtime.sleep(0.001) or len(outcomes) == 8)
-    assert outcomes.count(GRANTS) == 5 and sum(isinstance(one, TooManyRequests) for one in outcomes) == 3
+    assert outcomes.count(GRANTS) == 5
+    refused = [one for one in outcomes if isinstance(one, TooManyRequests)]
+    assert [error.retry_after_ms for error in refused] == [1000] * 3
+
+
+def test_devices_that_come_while_others_are_looked_up_wait_for_the_same(house: House) -> None:
+    secret = house.credentials.add("pump-1", GRANTS).encode()
+    asking: list[Any] = []
+    house.credentials = Credentials(house.store, house.clock, asking.append, runtime.Waiter)
+    outcomes: list[object] = []
+    for _ in range(3):
+        runtime.spawn(_come, house, "pump-1", secret, outcomes)
+    eventually(lambda: runtime.sleep(0.001) or len(house.credentials._asked) == 3)
+    assert len(asking) == 1
+    asking[0]()
+    eventually(lambda: runtime.sleep(0.001) or outcomes == [GRANTS] * 3)
+
+
+def test_a_device_that_cannot_be_looked_up_in_time_may_come_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "WAIT_S", 0.01)
+    stuck = Credentials(house.store, house.clock, lambda ask: None, runtime.Waiter)
+    with pytest.raises(Unavailable, match="in time") as refused:
+        stuck.verify("pump-1", b"secret")
+    assert refused.value.retry_after_ms == 1000
 
 
 def test_while_the_database_is_down_a_device_may_come_again(house: House) -> None:

@@ -35,3 +35,8 @@ def test_any_name_may_be_allowed(host: str | None) -> None:
 def test_what_is_no_name_is_not_taken_for_one(name: str) -> None:
     with pytest.raises(ValueError, match="no name of a host"):
         Hosts([name])
+
+
+def test_a_name_in_the_settings_is_read_as_one_that_is_asked_for() -> None:
+    hosts = Hosts(["RT.Example.", "other.example"])
+    assert hosts("rt.example") and hosts("rt.example.:443") and hosts("OTHER.example")

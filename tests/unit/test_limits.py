@@ -43,6 +43,13 @@ def test_each_name_has_a_bucket_of_its_own_and_the_oldest_is_forgotten() -> None
     assert buckets.of("a", 0.0).take(0.0) > 0 and len(buckets) == 2
 
 
+def test_names_without_end_take_no_more_than_so_many_buckets() -> None:
+    buckets = Buckets(rate=1, burst=1)
+    for n in range(10_100):
+        buckets.of(f"name-{n}", 0.0)
+    assert len(buckets) == 10_000
+
+
 def test_who_joins_faster_than_it_may_is_told_when_to_try_again() -> None:
     core = Core(api_bounds=ApiBounds(joins_per_s=2, join_burst=3))
     alice = core.client("alice")

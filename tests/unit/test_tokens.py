@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
+from structlog.testing import capture_logs
 
 from rt_service import keys
 from rt_service.auth.policy import Rule
-from rt_service.auth.tokens import Expected, Key, Tokens, issue
+from rt_service.auth.tokens import TOKEN_CHARACTERS, Expected, Key, Tokens, issue
 from rt_service.core.errors import RtError
 from rt_service.core.model import Grant, Identity, Who
 from tests.support import tokens
@@ -22,6 +24,7 @@ RULES = [
     Rule(("/chat",), ("user",), ("*",), ("join", "publish", "history", "send")),
     Rule(("/iot",), ("user",), ("device:*",), ("join",)),
     Rule(("/iot",), ("device",), ("*",), ("rooms",)),
+    Rule(("/game",), ("service",), ("*",), ("*", "sessions")),
 ]
 PEMS = [
     Key(name, name, keys._loaded(name, keys.Given(name, tokens.public_pem(name).decode()))) for name in tokens.PRIVATE
@@ -65,7 +68,9 @@ def test_what_is_issued_here_says_the_same_when_it_comes_back() -> None:
         time.time() // 1 + 60,
         "id",
     )
-    assert who(issue(KEYS[0], said, time.time())) == said
+    token = issue(KEYS[0], said, 1_700_000_000.5)
+    assert who(token) == said and jwt.get_unverified_header(token)["kid"] == KEYS[0].id
+    assert jwt.decode(token, options={"verify_signature": False})["iat"] == 1_700_000_000
 
 
 def test_a_token_names_its_key_and_no_other_is_tried() -> None:
@@ -100,8 +105,10 @@ BAD = [
     tokens.make()[:-4] + "AAAA",
     tokens.make(key="another-secret-of-at-least-32-bytes!"),
     tokens.make(exp=None), tokens.make(sub=None), tokens.make(exp="soon"), tokens.make(exp=1e30),
+    tokens.make(exp=str(int(time.time()) + 600)),
     tokens.make("a b"), tokens.make("a/#"), tokens.make("x" * 200),
-    tokens.make(kind="robot"), tokens.make(role="root"), tokens.make(jti="x" * 200), tokens.make(info="x" * 2000),
+    tokens.make(kind="robot"), tokens.make(kind="admin"), tokens.make(role="root"), tokens.make(role=["admin"]),
+    tokens.make(jti="x" * 129), tokens.make(jti=7), tokens.make(jti=None, info="x" * 1023),
     tokens.make(nbf=int(time.time()) + 600), tokens.make(iat=int(time.time()) + 600),
     tokens.make(grants={}), tokens.make(grants=[7]), tokens.make(grants=[{"rooms": ["/chat:lobby"]}]),
     tokens.make(grants=[{"rooms": ["lobby"], "verbs": ["join"]}]),
@@ -109,6 +116,9 @@ BAD = [
     tokens.make(grants=[{"rooms": ["/chat:*"], "verbs": ["JOIN"]}]),
     tokens.make(grants=[{"rooms": ["/chat:*"], "verbs": [7]}]),
     tokens.make(grants=[{"rooms": ["/chat:*"], "verbs": ["join"]}] * 101),
+    tokens.make(grants=[{"rooms": ["/chat:*"], "verbs": ["join"] * 101}]),
+    tokens.make(grants=[{"rooms": ["/chat:lobby/#"], "verbs": ["join"]}]),
+    tokens.make(grants=[{"rooms": ["/chat:*"], "verbs": ["join publish"]}]),
 ]  # fmt: skip
 
 
@@ -117,8 +127,19 @@ def test_what_is_no_good_token_is_refused(token: Any) -> None:
     assert refused(token) == "unauthorized"
 
 
+def test_a_token_may_be_as_long_as_may_be_and_no_longer() -> None:
+    longest = tokens.make(pad="x" * 6042)
+    assert len(longest) == TOKEN_CHARACTERS and who(longest)
+    with pytest.raises(RtError, match="at most 8192 ASCII characters"):
+        who(tokens.make(pad="x" * 6045))
+    grant = {"rooms": ["/chat:*"] * 100, "verbs": ["join"] * 100}
+    assert who(tokens.make(jti="x" * 128, grants=[grant])).token_id == "x" * 128
+    assert who(tokens.make(grants=[{"rooms": ["/a:b"], "verbs": ["join"]}] * 100)).grants
+
+
 def test_an_expired_token_is_told_apart_and_clocks_may_differ_a_little() -> None:
-    assert refused(tokens.make(exp=int(time.time()) - 60)) == "token_expired"
+    for seconds in (10, 60):
+        assert refused(tokens.make(exp=int(time.time()) - seconds)) == "token_expired"
     assert who(tokens.make(exp=int(time.time()) - 2))
     assert refused(tokens.make(exp=int(time.time()) - 2), expected=Expected(leeway_s=0)) == "token_expired"
 
@@ -151,10 +172,82 @@ def test_a_key_that_is_taken_out_of_the_jwks_file_lets_nobody_in_any_more(tmp_pa
     assert [key.id for key in jwks.current()] == ["b", "c"]
 
 
+def test_a_jwks_file_that_changed_once_is_read_once(tmp_path: Path) -> None:
+    path, clock = tmp_path / "jwks.json", ManualClock()
+    tokens.write_jwks(path, tokens.jwk("ES256", "a"))
+    jwks = keys.Jwks(path, clock)
+    tokens.write_jwks(path, tokens.jwk("ES256", "b"))
+    with capture_logs() as lines:
+        for _ in range(3):
+            clock.advance(2)
+            jwks.current()
+    assert [(line["event"], line["keys"]) for line in lines] == [("jwks_read", ["b"])]
+
+
+def test_a_jwks_file_is_looked_at_once_a_second(tmp_path: Path) -> None:
+    path, clock = tmp_path / "jwks.json", ManualClock()
+    tokens.write_jwks(path, tokens.jwk("ES256", "a"))
+    jwks = keys.Jwks(path, clock)
+    for old, new in ("ab", "bc"):
+        tokens.write_jwks(path, tokens.jwk("ES256", new))
+        clock.advance(0.5)
+        assert [key.id for key in jwks.current()] == [old]
+        clock.advance(0.5)
+        assert [key.id for key in jwks.current()] == [new]
+
+
+def test_of_a_jwks_file_only_keys_that_sign_tokens_are_taken(tmp_path: Path) -> None:
+    path, good = tmp_path / "jwks.json", tokens.jwk("RS256", "good")
+    others: list[Any] = [
+        {**good, "kid": "e", "use": "enc"},
+        {**good, "kid": "a", "alg": "RS512"},
+        7,
+        "key",
+        None,
+        [],
+        {},
+    ]
+    path.write_text(json.dumps({"keys": [*others, good]}))
+    assert [key.id for key in keys.Jwks(path, ManualClock()).current()] == ["good"]
+    tokens.write_jwks(path, *[{**good, "kid": str(n)} for n in range(101)])
+    assert len(keys.Jwks(path, ManualClock()).current()) == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is no JWKS"),
+        ("{}", "is no JWKS"),
+        ("[]", "is no JWKS"),
+        ('{"keys": 7}', "is no JWKS"),
+        ('{"keys": {"a": 1}}', "is no JWKS"),
+        ('{"keys": []}', "has no key for"),
+        (" " * (1 << 20) + "{}", "is larger than"),
+    ],
+)
+def test_a_jwks_file_that_cannot_be_used_is_named(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "jwks.json"
+    path.write_text(text)
+    with pytest.raises(keys.CannotUse) as error:
+        keys.Jwks(path, ManualClock())
+    assert str(path) in str(error.value) and says in str(error.value)
+
+
+def test_a_secret_is_the_same_with_a_newline_at_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("x" * 32 + "\n")
+    (key,) = keys.from_settings({"mine": keys.Given("HS256", file=str(path))})
+    assert key.key == b"x" * 32
+    (tmp_path / "token.key").write_text("y" * 43 + "\n")
+    (tmp_path / "token.key").chmod(0o600)
+    assert keys.local(tmp_path).key == b"y" * 43
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
         (keys.Given("HS256", "short"), "at least 32 bytes"),
+        (keys.Given("HS256", "x" * 31 + "   \n"), "at least 32 bytes"),
         (keys.Given("RS256", "no key"), "no key for RS256"),
         (keys.Given("ES256", tokens.public_pem("RS256").decode()), "no key for ES256"),
         (keys.Given("EdDSA"), "give it a file"),
@@ -171,9 +264,11 @@ def test_the_services_own_key_is_made_once_and_only_its_user_may_read_it(tmp_pat
     first = keys.local(tmp_path / "data")
     path = tmp_path / "data" / "token.key"
     assert keys.local(tmp_path / "data") == first and path.stat().st_mode & 0o777 == 0o600 and len(first.key) >= 32
-    path.chmod(0o644)
-    with pytest.raises(keys.CannotUse, match="chmod 600"):
-        keys.local(tmp_path / "data")
+    assert keys.local(tmp_path / "other data").key != first.key
+    for mode in (0o644, 0o640, 0o604):
+        path.chmod(mode)
+        with pytest.raises(keys.CannotUse, match="chmod 600"):
+            keys.local(tmp_path / "data")
 
 
 def may(token: str, verb: str, namespace: str, room: str | None, event: str | None = None) -> bool:
@@ -185,6 +280,14 @@ ALICE = tokens.make("alice")
 GRANTED = tokens.make("alice", grants=[{"rooms": ["/chat:lobby", "/iot:device:l*"], "verbs": ["join", "publish:say"]}])
 ADMIN = tokens.make("root", role="admin")
 LAMP = tokens.make("lamp", kind="device")
+BILLING = tokens.make("billing", kind="service")
+
+
+OPERATING = ("sessions", "kick", "revoke", "look", "settings")
+
+
+def granted(rooms: str, *verbs: str) -> str:
+    return tokens.make("a", grants=[{"rooms": [rooms], "verbs": list(verbs)}])
 
 
 @pytest.mark.parametrize(
@@ -221,10 +324,26 @@ LAMP = tokens.make("lamp", kind="device")
         (LAMP, ("publish", "/iot", "user:lamp", "telemetry"), False),
         (ADMIN, ("kick", "", None), True),
         (ADMIN, ("join", "/game", "user:bob"), True),
-        (tokens.make("a", grants=[{"rooms": ["/chat:*"], "verbs": ["*"]}]), ("join", "/chat", "user:bob"), False),
-        (tokens.make("a", grants=[{"rooms": ["/chat:user:*"], "verbs": ["*"]}]), ("join", "/chat", "user:bob"), True),
-        (tokens.make("a", grants=[{"rooms": ["/chat:*"], "verbs": ["*"]}]), ("kick", "", None), False),
+        (GRANTED, ("send", "/chat", "user:alice", "dm"), False),
+        (LAMP, ("join", "/chat", "lobby"), False),
+        (BILLING, ("join", "/game", "lobby"), True),
+        (BILLING, ("join", "/chat", "lobby"), False),
+        (BILLING, ("sessions", "", None), True),
+        (BILLING, ("kick", "", None), False),
+        (ALICE, ("sessions", "", None), False),
+        (granted("/chat:*", "*"), ("join", "/chat", "user:bob"), False),
+        (granted("/chat:user:*", "*"), ("join", "/chat", "user:bob"), True),
+        (granted("/chat:ab*ba", "join"), ("join", "/chat", "abba"), True),
+        (granted("/chat:ab*ba", "join"), ("join", "/chat", "aba"), False),
+        (granted("/chat:ab*ba", "join"), ("join", "/chat", "abba2"), False),
+        *((granted("/chat:*", "*"), (verb, "", None), False) for verb in OPERATING),
+        *((granted("/chat:*", verb), (verb, "", None), True) for verb in OPERATING),
+        (granted("/chat:*", "look"), ("settings", "", None), False),
+        (granted("/chatter:*", "*"), ("connect", "/chat", None), False),
+        (granted("/iot:*", "*"), ("rooms", "/chat", None), False),
         (tokens.make("a", grants=[]), ("connect", "/chat", None), False),
+        (tokens.make("a", grants=[]), ("join", "/chat", "lobby"), False),
+        (tokens.make("a", kind="service", grants=[]), ("sessions", "", None), False),
     ],
 )
 def test_the_rules_and_grants_say_who_may_what_and_all_else_is_forbidden(

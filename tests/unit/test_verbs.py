@@ -137,12 +137,31 @@ def test_an_anonymous_session_gets_an_id_of_its_own() -> None:
     assert first.session.identity != second.session.identity
 
 
-@pytest.mark.parametrize("auth", [{"user": "a/b"}, {"user": 7}, {"user": ""}, {"info": "x" * 2000}])
+@pytest.mark.parametrize(
+    "auth",
+    [
+        {"user": "a/b"},
+        {"user": 7},
+        {"user": ""},
+        {"user": "lamp", "kind": "device"},
+        {"user": "alice", "kind": "robot"},
+        {"info": "x" * 1023},  # and two quotes
+    ],
+)
 def test_bad_credentials_are_refused(auth: dict[str, Any]) -> None:
     core = Core()
     with pytest.raises(RtError) as caught:
         core.api.connect("s", "/chat", auth, core.client().transport)
     assert caught.value.code == "bad_request"
+
+
+def test_in_open_mode_a_client_says_who_it_is_and_what() -> None:
+    core = Core()
+    session = core.api.connect(
+        "s", "/chat", {"user": "billing", "kind": "service", "info": "x" * 1022}, core.client().transport
+    )
+    assert (session.identity, session.who.role) == (Identity("service", "billing"), "service")
+    assert core.client("alice").session.who.role == "user"
 
 
 def test_a_fault_of_ours_is_answered_internal_with_a_reference_and_no_details(alice: Client) -> None:
