@@ -92,6 +92,8 @@ def engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
         repeat_ms=int(history.repeat_s * 1000),
         rooms=history.rooms,
         keys_bytes=history.keys_bytes,
+        bytes=history.bytes,
+        memory_bytes=history.memory_bytes,
     )
     by_namespace = dict.fromkeys(settings.server.namespaces, bounds)
     for namespace, other in history.namespaces.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -11,10 +11,14 @@ from typing import NamedTuple
 from rt_service.core.model import Identity, Position, Publication, PublicationClass
 from rt_service.core.ports import Page, Receipt
 
+EACH = 500  # bytes that a publication takes in memory besides its data
+SHED_TO = 0.9  # of what may be in memory, so that room is not made for each publication
+
 
 @dataclass(frozen=True)
 class StreamBounds:
-    """How much one room keeps: past a bound the oldest leave. `rooms` is how many rooms there may be in one engine."""
+    """How much one room keeps: past a bound the oldest leave. `rooms` is how many rooms there may be in one engine, and
+    `memory_bytes` what all of them may keep in memory."""
 
     publications: int = 1000
     age_ms: int = 24 * 3600 * 1000
@@ -23,6 +27,33 @@ class StreamBounds:
     repeat_ms: int = 5 * 60 * 1000
     rooms: int = 100_000
     keys_bytes: int = 8 << 20
+    bytes: int = 8 << 20  # of the history
+    memory_bytes: int = 512 << 20
+
+
+class Memory:
+    """What all rooms of an engine keep in memory."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._bytes = 0
+
+    @property
+    def full(self) -> bool:
+        return self._bytes > self._most
+
+    def weigh(self, change: int) -> None:
+        """So many bytes more, or less."""
+        self._bytes += change
+
+    def shed(self, streams: Iterable[Stream]) -> int:
+        """Let go of whole rooms, in this order, until there is room again; how many."""
+        rooms = 0
+        for stream in streams:
+            if self._bytes <= self._most * SHED_TO:
+                break
+            rooms += stream.forget()
+        return rooms
 
 
 class Seen(NamedTuple):
@@ -36,12 +67,17 @@ class Seen(NamedTuple):
 class Stream:
     """State only: the engine that owns it calls in from one greenlet at a time and hands in the time."""
 
-    def __init__(self, epoch: str, bounds: StreamBounds) -> None:
+    def __init__(self, epoch: str, bounds: StreamBounds, weigh: Callable[[int], None] = lambda change: None) -> None:
+        """`weigh` is told how many bytes more, or less, it keeps."""
         self.epoch = epoch
         self.offset = 0
+        self.left = 0  # nothing up to this offset is kept any more, or ever will be again
+        self.forgotten = False  # it may have had more than is here
         self.evicted: list[str] = []  # the keys that the last `append` made room for
         self._bounds = bounds
+        self._weigh = weigh
         self._history: deque[Publication] = deque()
+        self._history_bytes = 0
         self._latest: dict[str, Publication] = {}
         self._latest_bytes = 0
         self._seen: dict[tuple[Identity, str], Seen] = {}
@@ -75,8 +111,10 @@ class Stream:
             self.offset += 1
             publication.offset = self.offset
             self._history.append(publication)
-            if len(self._history) > self._bounds.publications:
-                self._history.popleft()
+            self._count(publication.size + EACH)
+            bounds = self._bounds
+            while len(self._history) > bounds.publications or self._too_large:
+                self._let_go()
         if publication.key is not None and publication.class_ is not PublicationClass.VOLATILE:
             self._keep_latest(publication.key, publication)
         return Receipt(self.epoch, publication.offset)
@@ -88,10 +126,25 @@ class Stream:
             if publication.offset != offset - len(self._history):
                 break  # what stands before a gap cannot be recovered
             self._history.appendleft(publication)
+            self._count(publication.size + EACH)
+            if self._too_large:
+                self._let_go()
+                break
         for publication in latest:
             assert publication.key is not None
             self._latest[publication.key] = publication
-            self._latest_bytes += publication.size
+            self._count_latest(publication.size)
+
+    def forget(self) -> bool:
+        """Let go of all that is in memory but the position; whether there was anything."""
+        if self.empty:
+            return False
+        self.forgotten = True
+        self._count(-self._history_bytes)
+        self._history.clear()
+        for key in list(self._latest):
+            self._drop_latest(key)
+        return True
 
     def recall(self, sender: Identity, token: str, seen: Seen) -> None:
         """Remember what an earlier process remembered; the oldest first."""
@@ -125,14 +178,33 @@ class Stream:
         """Let go of what is too old."""
         history, oldest = self._history, now_ms - self._bounds.age_ms
         while history and history[0].at < oldest:
-            history.popleft()
+            self._let_go()
         if self._seen:
             self._forget_ids(now_ms)
+
+    @property
+    def _too_large(self) -> bool:
+        return self._history_bytes > self._bounds.bytes and len(self._history) > 1
+
+    def _let_go(self) -> None:
+        """Of the oldest."""
+        oldest = self._history.popleft()
+        self._count(-oldest.size - EACH)
+        assert oldest.offset is not None
+        self.left = oldest.offset
+
+    def _count(self, change: int) -> None:
+        self._history_bytes += change
+        self._weigh(change)
+
+    def _count_latest(self, change: int) -> None:
+        self._latest_bytes += change
+        self._weigh(change)
 
     def _keep_latest(self, key: str, publication: Publication) -> None:
         self._drop_latest(key)  # the newest stands last, so that the first is the one to evict
         self._latest[key] = publication
-        self._latest_bytes += publication.size
+        self._count_latest(publication.size)
         bounds = self._bounds
         while len(self._latest) > bounds.keys or (self._latest_bytes > bounds.keys_bytes and len(self._latest) > 1):
             oldest = next(iter(self._latest))
@@ -142,7 +214,7 @@ class Stream:
     def _drop_latest(self, key: str) -> None:
         dropped = self._latest.pop(key, None)
         if dropped is not None:
-            self._latest_bytes -= dropped.size
+            self._count_latest(-dropped.size)
 
     def _forget_ids(self, now_ms: int) -> None:
         oldest, seen = now_ms - self._bounds.repeat_ms, self._seen

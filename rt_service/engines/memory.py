@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from rt_service import log
 from rt_service.core.errors import RtError, TooManyRequests
 from rt_service.core.model import Position, Publication
 from rt_service.core.ports import Clock, Kept, Page
-from rt_service.core.stream import Stream, StreamBounds
+from rt_service.core.stream import Memory, Stream, StreamBounds
 
 _NONE: Mapping[str, StreamBounds] = MappingProxyType({})
 
@@ -21,7 +22,9 @@ class MemoryEngine:
         self._clock = clock
         self._bounds = bounds
         self._by_namespace = by_namespace
-        self._streams: dict[tuple[str, str], Stream] = {}
+        self._streams: dict[tuple[str, str], Stream] = {}  # that in which nothing was said for longest stands first
+        self._memory = Memory(bounds.memory_bytes)
+        self._log = log.Seldom(log.get("history"), clock)
         self._deliver: Callable[[Publication], None] = lambda publication: None
         self._no_epoch = secrets.token_hex(6)  # of rooms that are not there
 
@@ -46,6 +49,11 @@ class MemoryEngine:
             done(earlier)
             return
         receipt = stream.append(publication)
+        self._streams[publication.namespace, publication.room] = self._streams.pop(
+            (publication.namespace, publication.room)
+        )
+        if self._memory.full:
+            forget(self._memory, self._streams.values(), self._log)
         if publication.token is not None:
             stream.remember(publication, receipt, now)
         self._deliver(publication)
@@ -81,6 +89,7 @@ class MemoryEngine:
         for (namespace, room), stream in list(self._streams.items()):
             stream.trim(now)
             if stream.idle(now) and not in_use(namespace, room):
+                stream.forget()
                 del self._streams[namespace, room]
 
     def healthy(self) -> str | None:
@@ -90,7 +99,7 @@ class MemoryEngine:
         stream = self._streams.get((namespace, room))
         if stream is None:
             bounds = self._by_namespace.get(namespace, self._bounds)
-            stream = self._streams[namespace, room] = Stream(secrets.token_hex(6), bounds)
+            stream = self._streams[namespace, room] = Stream(secrets.token_hex(6), bounds, self._memory.weigh)
         return stream
 
     # -- everything else that would survive; see `ports.Store`
@@ -102,3 +111,9 @@ class MemoryEngine:
 
     def kept(self, done: Callable[[RtError | None], None]) -> None:
         done(None)
+
+
+def forget(memory: Memory, streams: Iterable[Stream], logger: log.Seldom) -> None:
+    """Make room: the first of `streams` are those in which nothing was said for longest."""
+    rooms = memory.shed(streams)
+    logger.info("history_forgotten", rooms=rooms, help="more is published than history.memory_bytes holds")

@@ -64,6 +64,10 @@ class NamespaceHistory(Section):
 class History(Section):
     publications: Positive = Field(1000, description="kept publications per room; past it the oldest leave")
     age_s: Seconds = Field(86_400.0, description="seconds a publication is kept")
+    bytes: Positive = Field(8_388_608, description="bytes of a room's history; past it the oldest leave")
+    memory_bytes: Positive = Field(
+        536_870_912, description="bytes of all rooms in memory; past it what was used longest ago leaves it"
+    )
     keys: Positive = Field(1000, description="latest values per room; past it the least recently set leaves")
     keys_bytes: Positive = Field(
         8_388_608, description="bytes of a room's latest values; past it the least recently set leave"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,10 @@ from tests.support.clock import ManualClock
 from tests.support.engines import InterleavingEngine
 
 ALICE, BOB = Identity("user", "alice"), Identity("user", "bob")
-BOUNDS = StreamBounds(publications=5, age_ms=60_000, keys=3, repeat_ids=4, repeat_ms=30_000, keys_bytes=1000)
+BOUNDS = StreamBounds(
+    publications=5, age_ms=60_000, keys=3, repeat_ids=4, repeat_ms=30_000, keys_bytes=1000, bytes=5000,
+    memory_bytes=16_000,
+)  # fmt: skip
 
 ENGINES: dict[str, Callable[[ManualClock, Path], Engine]] = {
     "memory": lambda clock, folder: MemoryEngine(clock, BOUNDS),
@@ -34,9 +39,9 @@ ENGINES: dict[str, Callable[[ManualClock, Path], Engine]] = {
 class Bench:
     """An engine under test, with what it announced."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, make: Callable[[ManualClock, Path], Engine], folder: Path) -> None:
         self.clock = ManualClock()
-        self.engine = ENGINES[kind](self.clock, folder)
+        self.engine = make(self.clock, folder)
         self.announced: list[Publication] = []
         self.engine.start(self.announced.append)
         self._ids = 0
@@ -74,7 +79,7 @@ class Bench:
 
 @pytest.fixture(params=ENGINES)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    bench = Bench(request.param, tmp_path)
+    bench = Bench(ENGINES[request.param], tmp_path)
     yield bench
     bench.engine.stop()
 
@@ -134,6 +139,38 @@ def test_past_the_bound_the_oldest_leave(bench: Bench) -> None:
         bench.say(n)
     page = bench.engine.read("/chat", "lobby", None, 100)
     assert ([p.data for p in page.publications], page.first, page.offset) == ([2, 3, 4, 5, 6], 3, 7)
+
+
+def test_past_the_bound_of_its_bytes_the_oldest_leave_but_never_the_newest(bench: Bench) -> None:
+    for data in ("a" * 1900, "b" * 1900, "c" * 1900):  # and what each takes besides
+        bench.say(data)
+    assert [data[0] for data in bench.kept()] == ["b", "c"]
+    receipt = bench.say("d" * 9000)
+    assert [data[0] for data in bench.kept()] == ["d"] and receipt.offset == 4
+    assert bench.engine.read("/chat", "lobby", None, 10).first == 4
+
+
+def test_past_all_memory_the_rooms_in_which_nothing_was_said_for_longest_leave_it(bench: Bench) -> None:
+    for room in ("first", "second", "third"):
+        bench.say("x" * 3900, room=room)
+    bench.say("small", room="first")
+    bench.say("x" * 3900, room="fourth")
+    assert [len(bench.kept(room)) for room in ("first", "second", "third", "fourth")] == [2, 0, 1, 1]
+    page = bench.engine.read("/chat", "second", None, 10)
+    assert (page.offset, page.first) == (1, 2)  # who needs what stood there is told that it is gone
+    assert bench.say("again", room="second").offset == 2
+    assert bench.kept("second") == ["again"]
+
+
+def test_what_left_memory_takes_none(bench: Bench) -> None:
+    for n in range(40):
+        bench.say("x" * 3900, room=f"room-{n}")
+    assert sum(len(bench.kept(f"room-{n}")) for n in range(40)) == 3
+    bench.clock.advance(61)
+    bench.engine.sweep(lambda namespace, room: False)
+    for n in range(3):
+        bench.say("x" * 3900, room=f"new-{n}")
+    assert [len(bench.kept(f"new-{n}")) for n in range(3)] == [1, 1, 1]
 
 
 def test_what_is_too_old_leaves(bench: Bench) -> None:
@@ -279,3 +316,39 @@ def test_nothing_overtakes_what_could_not_be_written_and_is_still_to_be_refused(
     other.close()
     assert all(isinstance(outcome, RtError) for outcome in outcomes.values()) and len(outcomes) == 3
     engine.stop()
+
+
+def in_a_file(folder: Path, bounds: StreamBounds = BOUNDS) -> Bench:
+    return Bench(lambda clock, folder: SqliteEngine(Database(folder), clock, bounds, {}), folder)
+
+
+def test_what_left_memory_is_still_in_the_file(tmp_path: Path) -> None:
+    bench = in_a_file(tmp_path)
+    for n in range(4):
+        bench.say("x" * 3900, room=f"room-{n}")
+    assert bench.kept("room-0") == []
+    bench.engine.sweep(lambda namespace, room: False)
+    assert bench.kept("room-0") == ["x" * 3900]
+    bench.engine.stop()
+
+
+def test_of_a_room_in_the_file_no_more_is_read_than_it_may_keep(tmp_path: Path) -> None:
+    before = in_a_file(tmp_path, replace(BOUNDS, bytes=1 << 20))
+    for letter in "abcde":
+        before.say(letter * 1900)
+    assert len(before.kept()) == 5
+    before.engine.stop()
+    bench = in_a_file(tmp_path)
+    assert [data[0] for data in bench.kept()] == ["d", "e"]
+    assert bench.say("f").offset == 6
+    bench.engine.stop()
+
+
+def test_the_file_keeps_little_more_than_the_bytes_of_a_room(tmp_path: Path) -> None:
+    bench = in_a_file(tmp_path, replace(BOUNDS, publications=100_000))
+    for _ in range(600):
+        bench.say("x" * 1900)
+    bench.engine.stop()
+    with contextlib.closing(sqlite3.connect(tmp_path / "rt.sqlite3")) as file:
+        (rows,) = file.execute("SELECT COUNT(*) FROM publication").fetchone()
+    assert rows < 300

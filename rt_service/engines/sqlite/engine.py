@@ -14,8 +14,8 @@ from rt_service import log, runtime
 from rt_service.core.errors import RtError, TooManyRequests, Unavailable
 from rt_service.core.model import Position, Publication, PublicationClass
 from rt_service.core.ports import Clock, Kept, Page
-from rt_service.core.stream import Stream, StreamBounds
-from rt_service.engines.memory import MemoryEngine
+from rt_service.core.stream import Memory, Stream, StreamBounds
+from rt_service.engines.memory import MemoryEngine, forget
 from rt_service.engines.sqlite import transaction
 from rt_service.engines.sqlite.database import Batch, CannotOpen, Database, explained
 from rt_service.engines.sqlite.room import Room, load
@@ -46,7 +46,9 @@ class SqliteEngine:
         self._by_namespace = by_namespace
         self._in_memory = frozenset(in_memory)
         self._memory = MemoryEngine(clock, bounds, by_namespace)
-        self._rooms: dict[tuple[str, str], Room] = {}
+        self._rooms: dict[tuple[str, str], Room] = {}  # that which was used longest ago stands first
+        self._kept = Memory(bounds.memory_bytes)
+        self._seldom = log.Seldom(log.get("history"), clock)
         self._deliver: Callable[[Publication], None] = lambda publication: None
         self._queue: list[Entry] = []
         self._queued = 0  # bytes
@@ -204,6 +206,7 @@ class SqliteEngine:
             receipt = room.stream.append(publication)
             for key in room.stream.evicted:
                 self._deletes.append(("DELETE FROM latest WHERE room = ? AND key = ?", (room.id, key)))
+            self._make_room()
             repetitions: list[Kept] = []
             if publication.token is not None:
                 room.stream.remember(publication, receipt, now)
@@ -298,7 +301,7 @@ class SqliteEngine:
         """The room, new if it was not there. Raises Unavailable when the file cannot be read."""
         found = self._find(namespace, name)
         if found is None:
-            stream = Stream(secrets.token_hex(6), self._bounds_of(namespace))
+            stream = Stream(secrets.token_hex(6), self._bounds_of(namespace), self._kept.weigh)
             found = Room(self._next_id, namespace, name, stream, self._clock.ms())
             self._rooms[namespace, name] = found
             self._next_id += 1
@@ -308,15 +311,24 @@ class SqliteEngine:
         found = self._rooms.get((namespace, name))
         if found is None:
             try:
-                found = load(self._database, namespace, name, self._bounds_of(namespace), self._clock.ms())
+                bounds, now = self._bounds_of(namespace), self._clock.ms()
+                found = load(self._database, namespace, name, bounds, now, self._kept.weigh)
             except sqlite3.Error as error:
                 self._log.error("cannot_read", error=explained(error, self._database.path))
                 raise Unavailable("the history cannot be read now", retry_after_ms=1000) from None
             if found is None or found.id in self._forgotten:
                 return None
-            self._rooms[namespace, name] = found
+            self._make_room()
+        else:
+            del self._rooms[namespace, name]
+        self._rooms[namespace, name] = found
         found.used = self._clock.ms()
         return found
+
+    def _make_room(self) -> None:
+        """In memory; the file keeps what leaves, for when the room is read from it again."""
+        if self._kept.full:
+            forget(self._kept, (room.stream for room in self._rooms.values()), self._seldom)
 
     # -- letting go
 
@@ -327,10 +339,11 @@ class SqliteEngine:
             if room.writing or in_use(namespace, name):
                 continue
             room.stream.trim(now)
-            idle = room.stream.idle(now)
+            idle = room.stream.idle(now) and not room.stream.forgotten
             if idle and room.stored:
                 self._forget([room.id])
-            if idle or now - room.used > IDLE_MS:
+            if idle or room.stream.forgotten or now - room.used > IDLE_MS:
+                room.stream.forget()
                 del self._rooms[namespace, name]
         for namespace in {ns for ns, _ in self._rooms} | set(self._by_namespace):
             oldest = now - self._bounds_of(namespace).age_ms

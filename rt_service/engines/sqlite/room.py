@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rt_service.core.model import Identity
@@ -26,14 +27,16 @@ class Room:
     pending: dict[tuple[Identity, str], list[Kept]] = field(default_factory=dict)  # who repeats what is being written
 
 
-def load(database: Database, namespace: str, name: str, bounds: StreamBounds, now: int) -> Room | None:
+def load(
+    database: Database, namespace: str, name: str, bounds: StreamBounds, now: int, weigh: Callable[[int], None]
+) -> Room | None:
     """The room as the file has it, with as much history as is kept in memory. Raises sqlite3.Error."""
     read = database.read
     row = next(read("SELECT id, epoch, offset FROM room WHERE namespace = ? AND name = ?", namespace, name), None)
     if row is None:
         return None
     id, epoch, offset = row
-    stream = Stream(epoch, bounds)
+    stream = Stream(epoch, bounds, weigh)
     history = read(
         "SELECT at, binary, body FROM publication WHERE room = ? ORDER BY offset DESC LIMIT ?",
         id, bounds.publications,

@@ -35,7 +35,7 @@ def add_rooms(
         batch.rows["room"].append((room.id, room.namespace, room.name, room.stream.epoch, offset, now))
         new += not room.stored
         room.stored = True
-        oldest = offset - bounds_of(room.namespace).publications
+        oldest = max(offset - bounds_of(room.namespace).publications, room.stream.left)
         if oldest - room.trimmed >= TRIM_SLACK:
             room.trimmed = oldest
             batch.deletes.append(("DELETE FROM publication WHERE room = ? AND offset <= ?", (room.id, oldest)))
