@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -248,11 +249,14 @@ class Api:
 
     def _rooms(self, session: Session, asked: verbs.Rooms, reply: Reply) -> Answer:
         allow(self._policy, session.who, "rooms", session.namespace, None, None)
-        may = self._policy.may
-        names_ = self._hub.room_names(session.namespace, asked.prefix)
-        found = [name for name in names_ if may(session.who, "join", session.namespace, name, None)]
-        count = self._hub.presence.count
-        return {"rooms": [{"room": name, "members": count(session.namespace, name)} for name in found]}
+        may, count = self._policy.may, self._hub.presence.count
+        found = (
+            {"room": name, "members": count(session.namespace, name)}
+            for name in self._hub.room_names(session.namespace, asked.prefix)
+            if name > asked.after and may(session.who, "join", session.namespace, name, None)
+        )
+        rooms = list(islice(found, asked.limit))
+        return {"rooms": rooms, "more": next(found, None) is not None}
 
     def _twin(self, session: Session, asked: verbs.Twin, reply: Reply) -> Answer:
         device = self._device(session, "twin", asked.device)

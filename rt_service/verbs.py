@@ -84,6 +84,8 @@ class History(Struct):
 
 class Rooms(Struct):
     prefix: Annotated[str, Meta(max_length=128)] = ""
+    after: Annotated[str, Meta(max_length=128)] = ""
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
 
 
 class Twin(Struct):

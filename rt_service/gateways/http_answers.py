@@ -102,6 +102,7 @@ class Room(Struct):
 
 class Rooms(Struct):
     rooms: list[Room]
+    more: Annotated[bool, Meta(description="whether the limit cut it: ask for those `after` the last one")]
 
 
 class Delivered(Struct):

@@ -29,6 +29,7 @@ EventId = Annotated[str, Meta(description="as `since`: browsers send it by thems
 Limit = Annotated[int, Meta(description="how many at most", ge=1, le=1000)]
 Reverse = Annotated[bool, Meta(description="backward, from before `since` or else from the newest")]
 Wait = Annotated[float, Meta(description="seconds to wait for something after `since`", ge=0, le=60)]
+After = Annotated[str, Meta(description="the name of a room: those behind it, in the order of names", max_length=128)]
 Prefix = Annotated[str, Meta(description="what the names begin with", max_length=128)]
 Filter = Annotated[
     str, Meta(description="what stands in those that are shown, in large or small letters", max_length=256)
@@ -62,6 +63,8 @@ class StreamQuery(Query):
 
 class RoomsQuery(Query):
     prefix: Prefix = ""
+    after: After = ""
+    limit: Limit = 1000
 
 
 class TwinQuery(Query):

@@ -37,7 +37,9 @@ class RoomsHttp:
     # -- rooms
 
     def rooms(self, ns: str) -> Response:
-        return json(self._requests.ask(ns, "rooms", {"prefix": query(types.RoomsQuery).prefix}))
+        said = query(types.RoomsQuery)
+        asked = {"prefix": said.prefix, "after": said.after, "limit": said.limit}
+        return json(self._requests.ask(ns, "rooms", asked))
 
     def history(self, ns: str, room: str) -> Response:
         said = query(types.HistoryQuery)

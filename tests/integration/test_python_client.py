@@ -13,6 +13,7 @@ from typing import Any
 
 import engineio
 import pytest
+import requests
 import socketio
 
 from rt_client import Client, Closing, Position, PresenceChange, Publication, RtError
@@ -77,6 +78,14 @@ def test_a_burst_is_heard_in_order_over_every_transport(
         began = time.monotonic()
     assert time.monotonic() - began < GOODBYE_S  # its last words were not waited for in vain
     eventually(lambda: alice.rooms(name) == {name: 0}, 1.9)  # it said goodbye, or it had two seconds to come back
+
+
+def test_more_rooms_are_told_than_fit_into_one_answer(service: Service, connect: Connect, name: str) -> None:
+    with requests.Session() as session:
+        for n in range(1001):
+            url = f"{service.http}/api/v1/rooms/chat/{name}-{n}/publications"
+            assert session.post(url, json={"event": "say", "data": n}, timeout=10).status_code == 201
+    assert connect("alice").rooms(f"{name}-") == {f"{name}-{n}": 0 for n in range(1001)}
 
 
 def test_a_client_is_in_two_rooms_and_leaves_one(connect: Connect, name: str) -> None:

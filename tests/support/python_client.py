@@ -12,7 +12,10 @@ from rt_client import Joined, Room
 from tests.support.proxy import Proxy
 from tests.support.service import Service
 
-FAST = ("limits.publishes_per_s=100000", "limits.publish_burst=100000", "history.publications=20000")
+FAST = (
+    "limits.publishes_per_s=100000", "limits.publish_burst=100000", "history.publications=20000",
+    "limits.new_room_burst=100000",
+)  # fmt: skip
 
 
 def fast_service() -> Service:

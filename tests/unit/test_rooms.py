@@ -138,6 +138,18 @@ def test_presence_of_a_full_room_is_asked_for_and_not_pushed() -> None:
     assert core.count(core.metrics.presence_not_pushed) == 2
 
 
+def test_many_rooms_are_told_page_by_page() -> None:
+    alice = Core().client()
+    for name in ("d", "b", "a", "c"):
+        alice.ok("join", room=name)
+    first = alice.ok("rooms", limit=3)
+    assert [room["room"] for room in first["rooms"]] == ["a", "b", "c"] and first["more"]
+    last = alice.ok("rooms", limit=3, after="c")
+    assert [room["room"] for room in last["rooms"]] == ["d"] and not last["more"]
+    assert not alice.ok("rooms", limit=4)["more"]
+    assert alice.refused("rooms", limit=1001) == "bad_request"
+
+
 def test_rooms_exist_while_they_have_members_or_history() -> None:
     core = Core()
     alice = core.client()

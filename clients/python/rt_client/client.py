@@ -128,7 +128,13 @@ class Client:
 
     def rooms(self, prefix: str = "") -> dict[str, int]:
         """The rooms, and how many members each has."""
-        return {room["room"]: room["members"] for room in self.ask("rooms", {"prefix": prefix})["rooms"]}
+        found: dict[str, int] = {}
+        more = True
+        while more:
+            answer = self.ask("rooms", {"prefix": prefix, "after": next(reversed(found), "")})
+            found |= {room["room"]: room["members"] for room in answer["rooms"]}
+            more = answer["more"]
+        return found
 
     def twin(self, device: str) -> Twin:
         return _twin(self.ask("twin", {"device": device}))

@@ -25,6 +25,7 @@ from rt_client.model import RtError
 
 OPEN_S = 10.0  # for the service to let us in
 GOODBYE_S = 2.0  # for last words
+HANG_UP_S = 0.5  # for the service to hang up once it heard them; if we did so first, they could be lost on their way
 WIRE_BYTES = 1 << 20  # the service ends a connection that says more at once
 
 Answer = dict[str, Any]
@@ -88,6 +89,8 @@ class _InOrder(engineio.Client):
         self.queue.put(None)  # ends what is written at once,
         self.queue.put(None)  # and then the thread that writes
         writer.join(GOODBYE_S)
+        if reader is not threading.current_thread():
+            reader.join(HANG_UP_S)
         if self.ws is not None:
             self.ws.abort()
         if reader is not threading.current_thread():

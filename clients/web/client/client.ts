@@ -96,7 +96,13 @@ export class Client {
   }
 
   async rooms(prefix = ""): Promise<{ room: string; members: number }[]> {
-    return (await this.ask<{ rooms: { room: string; members: number }[] }>("rooms", { prefix })).rooms;
+    const found: { room: string; members: number }[] = [];
+    for (;;) {
+      const after = found.at(-1)?.room ?? "";
+      const { rooms, more } = await this.ask<{ rooms: { room: string; members: number }[]; more: boolean }>("rooms", { prefix, after });
+      found.push(...rooms);
+      if (!more) return found;
+    }
   }
 
   async presence(room: string): Promise<Member[]> {
