@@ -6,7 +6,7 @@ import { io } from "socket.io-client";
 import { joinRoom } from "../../rt_service/web/rooms.mjs";
 import { Service, eventually } from "./service.mjs";
 
-const BOUNDS = ["history.publications=50", "limits.publishes_per_s=20", "limits.publish_burst=60"];
+const BOUNDS = ["history.publications=50", "limits.publishes_per_s=10", "limits.publish_burst=50"];
 const service = new Service(...BOUNDS.flatMap((one) => ["--set", one]));
 service.options.push("--data-dir", join(service.folder, "data"));
 const open = [];

@@ -267,7 +267,7 @@ def test_what_is_pushed_while_a_join_is_repeated_comes_after_what_was_missed(
 
 
 def test_publications_that_are_refused_for_a_while_are_said_again_in_order(name: str) -> None:
-    limits = ("--set", "limits.publishes_per_s=20", "--set", "limits.publish_burst=20")
+    limits = ("--set", "limits.publishes_per_s=5", "--set", "limits.publish_burst=20")
     with Service(*limits) as service, Client(service.http) as alice:
         room = alice.join(name)
         heard = hears(room)
