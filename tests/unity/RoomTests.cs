@@ -10,7 +10,7 @@ namespace RtService.Tests
         [Test]
         public void PublicationsKeepTheirOrderWhenTheServiceRefusesSomeOfThemForAWhile()
         {
-            var url = Host.OwnService("limits.publishes_per_s=20", "limits.publish_burst=10");
+            var url = Host.OwnService("limits.publishes_per_s=10", "limits.publish_burst=10");
             using (var alice = new Player(url, "alice", "fast").Enters())
             using (var bob = new Player(url, "bob", "fast").Enters())
             {
