@@ -30,7 +30,7 @@ NAME = rt.DESCRIPTOR.services_by_name["Realtime"].full_name
 CONNECTIONS = 32  # to the service, for what is answered at once
 PROBE_EVERY_S = 1.0
 PROBE_S = 3.0
-FINISH_S = 2.0  # when stopping: for requests that are under way
+FINISH_S = 2.0  # when stopping: for streams to be told, and requests that are under way
 LISTEN_ON_S = 0.25  # when stopping: to who comes meanwhile
 GOODBYE_S = 1.0  # when stopping: for clients to read their last words
 LOOKING = 100  # streams of health and of reflection that may be open
@@ -88,7 +88,7 @@ class Server:
         """End streams, finish requests that are under way, refuse what comes then."""
         self._health.stop()
         self.streams.stop()
-        await self._requests.emptied(FINISH_S)
+        await asyncio.gather(self.streams.emptied(FINISH_S), self._requests.emptied(FINISH_S))
         self._requests.stop()
         # What still waits in gRPC would be told that it was cancelled, and not to come back.
         await asyncio.sleep(LISTEN_ON_S)
