@@ -182,7 +182,7 @@ class Client:
         link.open(self._auth if token is None else {**self._auth, "token": token})
         with self._changed:
             if link.over:
-                raise RtError("unavailable", f"{self.url} ended the connection")
+                raise self._ended or RtError("unavailable", f"{self.url} ended the connection")
             self._link, self._tries = link, 0
 
     def _stay(self) -> None:
