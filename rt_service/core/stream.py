@@ -27,7 +27,7 @@ class StreamBounds:
     repeat_ms: int = 5 * 60 * 1000
     rooms: int = 100_000
     keys_bytes: int = 8 << 20
-    bytes: int = 8 << 20  # of the history
+    bytes: int = 64 << 20  # of the history
     memory_bytes: int = 512 << 20
 
 

@@ -64,7 +64,10 @@ class NamespaceHistory(Section):
 class History(Section):
     publications: Positive = Field(1000, description="kept publications per room; past it the oldest leave")
     age_s: Seconds = Field(86_400.0, description="seconds a publication is kept")
-    bytes: Positive = Field(8_388_608, description="bytes of a room's history; past it the oldest leave")
+    bytes: Positive = Field(
+        67_108_864,
+        description="bytes of a room's history, enough for a thousand of the largest; past it the oldest leave",
+    )
     memory_bytes: Positive = Field(
         536_870_912, description="bytes of all rooms in memory; past it what was used longest ago leaves it"
     )
