@@ -22,7 +22,7 @@ from rt_service.gateways.engineio.outbox import Blocked, Closed, Outbox
 from rt_service.gateways.engineio.sender import Sender
 from rt_service.gateways.engineio.wire import Wire
 
-PING, NOOP, CLOSE = frames.text(b"2"), frames.text(b"6"), frames.text(b"1")
+PING, CLOSE = frames.text(b"2"), frames.text(b"1")
 
 
 class PacketError(Exception):
