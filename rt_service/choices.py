@@ -20,6 +20,7 @@ from rt_service.gateways import front
 from rt_service.gateways.mqtt.broker import BrokerBounds
 from rt_service.gateways.mqtt.handshake import ConnectionBounds
 from rt_service.gateways.mqtt.queue import QueueBounds
+from rt_service.metrics import Metrics
 from rt_service.mqtt import routes
 from rt_service.publishing import ApiBounds
 from rt_service.settings import Settings, SettingsError, check_loopback, config_dir
@@ -81,7 +82,7 @@ def token_keys(settings: Settings, clock: Clock) -> Callable[[], list[Key]]:
         raise SettingsError(str(error)) from None
 
 
-def engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
+def engine(settings: Settings, clock: Clock, metrics: Metrics) -> MemoryEngine | SqliteEngine:
     """Raises SettingsError when the file cannot be used."""
     history = settings.history
     bounds = StreamBounds(
@@ -103,11 +104,11 @@ def engine(settings: Settings, clock: Clock) -> MemoryEngine | SqliteEngine:
             age_ms=int((other.age_s or history.age_s) * 1000),
         )
     if settings.engine.url == "memory":
-        return MemoryEngine(clock, bounds, by_namespace)
+        return MemoryEngine(clock, bounds, by_namespace, metrics.forgotten.inc)
     in_memory = [namespace for namespace, how in settings.engine.durability.items() if how == "memory"]
     try:
         database = Database(Path(settings.server.data_dir))
-        return SqliteEngine(database, clock, bounds, by_namespace, in_memory)
+        return SqliteEngine(database, clock, bounds, by_namespace, in_memory, metrics.forgotten.inc)
     except CannotOpen as error:
         raise SettingsError(str(error)) from None
 

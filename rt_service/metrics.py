@@ -110,6 +110,9 @@ class Metrics:
         self.presence_not_pushed = self._counter(
             "presence_not_pushed", "Presence changes not pushed because the room is too full"
         ).labels("")
+        self.forgotten = self._counter(
+            "rooms_forgotten", "Rooms of which memory had no place any more for history and latest values"
+        ).labels("")
         self.calls = self._counter("calls", "Calls, by outcome", "outcome")
         self.dead_letters = self._counter("dead_letters", "Device messages that became nothing, by reason", "reason")
         self.verb_seconds = self._durations("verb_seconds", "Time to answer a verb", "verb")

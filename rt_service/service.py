@@ -77,7 +77,7 @@ class Service:
         clock, metrics, limits = runtime.SystemClock(), Metrics(), settings.limits
         self.settings = settings
         self.metrics = metrics
-        self.engine = choices.engine(settings, clock)
+        self.engine = choices.engine(settings, clock, metrics)
         self.hub = Hub(self.engine, clock, metrics, choices.hub_bounds(settings), node=secrets.token_hex(4))
         self.calls = Calls(runtime.Waiter, limits.calls_in_flight, limits.calls_per_identity)
         revocations = Revocations(self.engine, clock)

@@ -18,8 +18,16 @@ _NONE: Mapping[str, StreamBounds] = MappingProxyType({})
 class MemoryEngine:
     """Nothing in here blocks or switches, which is what makes `publish` atomic per room."""
 
-    def __init__(self, clock: Clock, bounds: StreamBounds, by_namespace: Mapping[str, StreamBounds] = _NONE) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        bounds: StreamBounds,
+        by_namespace: Mapping[str, StreamBounds] = _NONE,
+        forgot: Callable[[int], object] = lambda rooms: None,
+    ) -> None:
+        """`forgot` is told of how many rooms memory had no place any more."""
         self._clock = clock
+        self._forgot = forgot
         self._bounds = bounds
         self._by_namespace = by_namespace
         self._streams: dict[tuple[str, str], Stream] = {}  # that in which nothing was said for longest stands first
@@ -53,7 +61,7 @@ class MemoryEngine:
             (publication.namespace, publication.room)
         )
         if self._memory.full:
-            forget(self._memory, self._streams.values(), self._log)
+            self._forgot(forget(self._memory, self._streams.values(), self._log))
         if publication.token is not None:
             stream.remember(publication, receipt, now)
         self._deliver(publication)
@@ -113,7 +121,8 @@ class MemoryEngine:
         done(None)
 
 
-def forget(memory: Memory, streams: Iterable[Stream], logger: log.Seldom) -> None:
-    """Make room: the first of `streams` are those in which nothing was said for longest."""
+def forget(memory: Memory, streams: Iterable[Stream], logger: log.Seldom) -> int:
+    """Make room: the first of `streams` are those in which nothing was said for longest. How many were let go of."""
     rooms = memory.shed(streams)
     logger.info("history_forgotten", rooms=rooms, help="more is published than history.memory_bytes holds")
+    return rooms

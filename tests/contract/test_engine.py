@@ -332,6 +332,21 @@ def test_what_left_memory_is_still_in_the_file(tmp_path: Path) -> None:
     bench.engine.stop()
 
 
+def test_the_file_keeps_no_more_latest_values_than_a_room_may_have_though_memory_forgot_some(tmp_path: Path) -> None:
+    bench = in_a_file(tmp_path)
+    for n in range(9):
+        bench.clock.advance(0.1)
+        bench.say(n, class_=PublicationClass.LATEST, key=f"key-{n}")
+        for other in range(4):
+            bench.say("x" * 3900, room=f"room-{other}")  # there is no place for the first room any more
+    bench.engine.sweep(lambda namespace, room: False)
+    assert sorted(p.key for p in bench.engine.latest("/chat", "lobby")) == ["key-6", "key-7", "key-8"]
+    bench.engine.stop()
+    with contextlib.closing(sqlite3.connect(tmp_path / "rt.sqlite3")) as file:
+        (rows,) = file.execute("SELECT COUNT(*) FROM latest").fetchone()
+    assert rows == 3
+
+
 def test_of_a_room_in_the_file_no_more_is_read_than_it_may_keep(tmp_path: Path) -> None:
     before = in_a_file(tmp_path, replace(BOUNDS, bytes=1 << 20))
     for letter in "abcde":

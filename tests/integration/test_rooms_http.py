@@ -89,6 +89,22 @@ def test_a_list_has_a_thousand_publications_at_most_and_may_be_empty() -> None:
         assert ask(large, "POST", path, [])[:2] == (200, {"results": []})
 
 
+@pytest.mark.parametrize("namespace", ["chat", "game"])  # in the file, in memory
+def test_what_memory_has_no_place_for_is_counted_and_who_comes_for_it_is_told(namespace: str) -> None:
+    def room(n: int) -> str:
+        return f"/api/v1/rooms/{namespace}/room-{n}/publications"
+
+    with Service("--set", "history.memory_bytes=100000") as small:
+        for n in range(5):
+            assert ask(small, "POST", room(n), {"event": "say", "data": "x" * 30_000})[0] == 201
+        assert small.metric("rt_rooms_forgotten_total") >= 1 and small.events("history_forgotten")
+        first, last = ask(small, "GET", room(0))[1], ask(small, "GET", room(4))[1]
+        assert (first["offset"], first["publications"]) == (1, []) and len(last["publications"]) == 1
+        with SocketIoClient(small.http, f"/{namespace}") as late:
+            joined = late.ok("join", room="room-0", since={"epoch": first["epoch"], "offset": 0})
+            assert joined["recovered"] is False and joined["offset"] == 1
+
+
 def test_past_the_rate_the_rest_of_a_list_is_refused_one_by_one() -> None:
     path = "/api/v1/rooms/chat/r/publications"
     with Service("--set", "limits.publish_burst=3", "--set", "limits.publishes_per_s=0.5") as small:

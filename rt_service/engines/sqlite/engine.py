@@ -38,14 +38,17 @@ class SqliteEngine:
         bounds: StreamBounds,
         by_namespace: Mapping[str, StreamBounds],
         in_memory: Sequence[str] = (),
+        forgot: Callable[[int], object] = lambda rooms: None,
     ) -> None:
+        """`forgot` is told of how many rooms memory had no place any more."""
+        self._forgot = forgot
         """Raises CannotOpen: what is in the file cannot be read."""
         self._database = database
         self._clock = clock
         self._bounds = bounds
         self._by_namespace = by_namespace
         self._in_memory = frozenset(in_memory)
-        self._memory = MemoryEngine(clock, bounds, by_namespace)
+        self._memory = MemoryEngine(clock, bounds, by_namespace, forgot)
         self._rooms: dict[tuple[str, str], Room] = {}  # that which was used longest ago stands first
         self._kept = Memory(bounds.memory_bytes)
         self._seldom = log.Seldom(log.get("history"), clock)
@@ -318,6 +321,7 @@ class SqliteEngine:
                 raise Unavailable("the history cannot be read now", retry_after_ms=1000) from None
             if found is None or found.id in self._forgotten:
                 return None
+            self._drop_values(found, bounds.keys)
             self._make_room()
         else:
             del self._rooms[namespace, name]
@@ -325,10 +329,16 @@ class SqliteEngine:
         found.used = self._clock.ms()
         return found
 
+    def _drop_values(self, room: Room, most: int) -> None:
+        """From the file: what was set while memory had no place for the others is more than the room may keep."""
+        latest = room.stream.latest
+        if len(latest) >= most:
+            self._deletes.append(("DELETE FROM latest WHERE room = ? AND at < ?", (room.id, latest[0].at)))
+
     def _make_room(self) -> None:
         """In memory; the file keeps what leaves, for when the room is read from it again."""
         if self._kept.full:
-            forget(self._kept, (room.stream for room in self._rooms.values()), self._seldom)
+            self._forgot(forget(self._kept, (room.stream for room in self._rooms.values()), self._seldom))
 
     # -- letting go
 
