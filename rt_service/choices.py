@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from rt_service import keys
-from rt_service.auth.policy import OpenPolicy, Policy, Rule
+from rt_service.auth.policy import OpenPolicy, Policy, Rule, check_verbs
 from rt_service.auth.revocations import Revocations
 from rt_service.auth.tokens import Expected, Key, Tokens
 from rt_service.bridge.link import address
+from rt_service.core.errors import BadRequest
 from rt_service.core.hub import HubBounds
 from rt_service.core.ports import Clock
 from rt_service.core.stream import StreamBounds
@@ -24,6 +25,7 @@ from rt_service.metrics import Metrics
 from rt_service.mqtt import routes
 from rt_service.publishing import ApiBounds
 from rt_service.settings import Settings, SettingsError, check_loopback, config_dir
+from rt_service.settings.access import AuthRule
 
 
 def check(settings: Settings) -> routes.Routes:
@@ -58,13 +60,22 @@ def check(settings: Settings) -> routes.Routes:
 
 
 def policy(settings: Settings, clock: Clock, revocations: Revocations) -> Policy:
-    """Raises SettingsError when a key cannot be used."""
+    """Raises SettingsError when a key or a rule cannot be used."""
     auth = settings.auth
+    _check_rules(auth.rules)
     if auth.mode == "open":
         return OpenPolicy()
     rules = [Rule(*(tuple(getattr(rule, name)) for name in Rule._fields)) for rule in auth.rules]
     expected = Expected(auth.audience, auth.issuer, auth.leeway_s)
     return Tokens(token_keys(settings, clock), expected, rules, revocations.revoked)
+
+
+def _check_rules(rules: list[AuthRule]) -> None:
+    for number, rule in enumerate(rules, 1):
+        try:
+            check_verbs(rule.verbs)
+        except BadRequest as error:
+            raise SettingsError(f"auth.rules, number {number}: {error.message}") from None
 
 
 def token_keys(settings: Settings, clock: Clock) -> Callable[[], list[Key]]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from rt_service import log
 from rt_service.auth.evictions import Eviction
+from rt_service.auth.policy import check_verbs
 from rt_service.auth.tokens import read_grants
 from rt_service.core import names
 from rt_service.core.errors import BadRequest, NotFound, TooManyRequests, Unauthorized, Unavailable
@@ -182,6 +183,7 @@ def grant(text: str) -> dict[str, list[str]]:
     if not said["rooms"] or not said["verbs"]:
         raise BadRequest(f"a grant is rooms and verbs, such as '/iot:device:* join,publish', not {text!r}")
     read_grants([said])
+    check_verbs(said["verbs"])
     return said
 
 

@@ -14,7 +14,7 @@ INFO_BYTES = 1024
 ROLES = ("admin", "user", "device", "service")
 OWNED = ("user:", "device:")  # rooms that belong to the identity of that name
 
-
+VERBS = ("join", "leave", "publish", "send", "call", "history", "presence", "rooms", "twin", "twin.update")
 TO_SOMEBODY = ("send", "call")  # verbs about an identity, not a room
 OPERATING = ("sessions", "kick", "revoke", "look", "settings")  # of who runs the service; `*` does not stand for them
 
@@ -100,6 +100,16 @@ class Table:
         if who.grants is not None:
             return any(pattern.startswith(f"{namespace}:") for grant in who.grants for pattern in grant.rooms)
         return any(namespace in rule.namespaces and who.role in rule.roles for rule in self._rules)
+
+
+def check_verbs(verbs: Sequence[str]) -> None:
+    """Raises BadRequest when one is none that could be granted.
+
+    For what is written by hand; tokens that others made may name verbs of a later version.
+    """
+    for one in verbs:
+        if one != "*" and one.partition(":")[0] not in (*VERBS, *OPERATING):
+            raise BadRequest(f"there is no verb {one[:40]!r}; there are {', '.join((*VERBS, *OPERATING))} and *")
 
 
 def _does(verbs: tuple[str, ...], verb: str, event: str | None) -> bool:

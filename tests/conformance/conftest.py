@@ -25,5 +25,5 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield ready.read_text()
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=30)
     assert "Traceback" not in Path(log).read_text(), log.read_text()

@@ -23,7 +23,7 @@ def connect(request: pytest.FixtureRequest, app: str) -> Iterator[Connect]:
     def connect(*namespaces: str, query: str = "") -> socketio.Client:
         client = socketio.Client(reconnection=False)
         opened.append(client)
-        client.connect(app + query, namespaces=list(namespaces) or ["/"], transports=[request.param], wait_timeout=10)
+        client.connect(app + query, namespaces=list(namespaces) or ["/"], transports=[request.param], wait_timeout=30)
         return client
 
     yield connect
@@ -160,8 +160,8 @@ def test_the_admin_interface_is_told_who_is_there_and_what_happens() -> None:
     events: list[tuple[str, Any]] = []
     admin.on("*", lambda event, *args: events.append((event, args)), namespace="/admin")
     try:
-        admin.connect(url, namespaces=["/admin"], wait_timeout=10)
-        user.connect(url, wait_timeout=10)
+        admin.connect(url, namespaces=["/admin"], wait_timeout=30)
+        user.connect(url, wait_timeout=30)
         assert user.call("ping me") == "pong"
         for event in ("config", "socket_connected", "event_received", "server_stats"):
             eventually(lambda event=event: any(name == event for name, _ in events))  # type: ignore[misc]
@@ -172,7 +172,7 @@ def test_the_admin_interface_is_told_who_is_there_and_what_happens() -> None:
     finally:
         admin.disconnect()
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=30)
 
 
 def test_it_runs_on_a_server_that_cannot_let_go_of_its_sockets() -> None:
@@ -185,9 +185,9 @@ def test_it_runs_on_a_server_that_cannot_let_go_of_its_sockets() -> None:
     try:
         for transports in (["websocket"], ["polling"], None):
             client = socketio.Client(reconnection=False)
-            client.connect(url, transports=transports, wait_timeout=10)
+            client.connect(url, transports=transports, wait_timeout=30)
             assert client.call("ping me") == "pong"
             client.disconnect()
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=30)

@@ -347,7 +347,7 @@ def test_a_long_poll_is_compressed_for_those_who_take_it(app: str, http: Any) ->
     client = http()
     path, _ = open_polling(client)
     client.ask("POST", path, b"4" + b"x" * 5000)
-    connection = HTTPConnection(urlsplit(app).netloc, timeout=10)
+    connection = HTTPConnection(urlsplit(app).netloc, timeout=30)
     connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
     reply = connection.getresponse()
     body = reply.read()

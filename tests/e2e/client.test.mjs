@@ -158,7 +158,7 @@ test("its state is told: connecting, connected, reconnecting with the reason, cl
   await eventually(() => client.state === "reconnecting");
   await assert.rejects(client.ping(), refused("unavailable", /not connected/));
   await service.start();
-  await eventually(() => client.state === "connected", 20_000);
+  await eventually(() => client.state === "connected");
   const waiting = room.publish("say", 1);
   client.close();
   await assert.rejects(waiting, refused("not_online"));

@@ -160,7 +160,7 @@ test("nothing is missing or there twice after the service was killed", async () 
   await service.start();
   const { client } = await device();
   for (let n = 0; n < 5; n++) await client.publishAsync("rt/in/chat/killed/say", `{"text":"missed ${n}"}`, { qos: 1 });
-  for (const page of [one, two]) await eventually(async () => /connected as/.test(await text(page, "#state")), 20_000);
+  for (const page of [one, two]) await eventually(async () => /connected as/.test(await text(page, "#state")));
   await say(one, "after");
   const wanted = ["before", ..."01234".split("").map((n) => `missed ${n}`), "after"];
   for (const page of [one, two]) await eventually(async () => (await lines(page)).at(-1) === "after");

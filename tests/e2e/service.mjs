@@ -7,7 +7,7 @@ import { join } from "node:path";
 const ROOT = new URL("../..", import.meta.url).pathname;
 const PYTHON = process.env.RT_TEST_PYTHON ?? "python3";
 
-export async function eventually(condition, deadline = 10_000) {
+export async function eventually(condition, deadline = 30_000) {
   const until = Date.now() + deadline;
   for (;;) {
     const value = await condition();
@@ -35,7 +35,7 @@ export class Service {
     const command = ["run.py", ...ports, "--data-dir", data, "--ready-file", ready, ...this.options];
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("RT_")));
     this.#process = spawn(PYTHON, command, { cwd: ROOT, env, stdio: "ignore" });
-    await eventually(() => existsSync(ready), 20_000);
+    await eventually(() => existsSync(ready), 60_000);
     const { http, mqtt } = JSON.parse(readFileSync(ready, "utf8"));
     Object.assign(this, { http, mqtt });
     this.#ports = [new URL(http).port, new URL(mqtt).port];

@@ -20,7 +20,7 @@ function connect(namespace, options = {}) {
   return socket;
 }
 
-const ask = (socket, verb, request = {}) => socket.timeout(5000).emitWithAck(verb, request);
+const ask = (socket, verb, request = {}) => socket.timeout(20_000).emitWithAck(verb, request);
 
 async function ok(socket, verb, request) {
   const answer = await ask(socket, verb, request);

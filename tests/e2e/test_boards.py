@@ -73,7 +73,8 @@ def test_the_example_comes_back_when_the_service_does(example: Example) -> None:
         service.restart()
         eventually(lambda: board.printed[-1:] == ["connected"] and len(board.printed) > 1, 30)
         with SocketIoClient(service.http, "/iot") as page:
-            assert page.ok("call", to=f"device:{example.id}", method="ping", data=1)["data"] == 1
+            call = {"to": f"device:{example.id}", "method": "ping", "data": 1}
+            eventually(lambda: page.ask("call", call).get("data") == 1)  # it subscribes after it has said so
 
 
 def test_the_example_logs_in_with_its_secret_and_says_when_that_is_wrong(example: Example, tmp_path: Path) -> None:

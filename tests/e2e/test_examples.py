@@ -61,7 +61,7 @@ def test_the_readmes_device_is_online_publishes_and_answers(service: Service, tm
             assert script.process.stdin is not None
             script.process.stdin.write(b"\n")
             script.process.stdin.flush()
-            assert script.process.wait(timeout=10) == 0
+            assert script.process.wait(timeout=30) == 0
         eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online", "offline"])
 
 
@@ -107,7 +107,7 @@ def test_the_protocols_python_client_is_heard_answers_and_comes_back(tmp_path: P
             assert script.process.stdin is not None
             script.process.stdin.write(b"\n")
             script.process.stdin.flush()
-            assert script.process.wait(timeout=10) == 0
+            assert script.process.wait(timeout=30) == 0
             assert "too much" not in script.output and "Traceback" not in script.output
 
 
@@ -165,7 +165,7 @@ def test_rt_clients_example_is_heard_answers_and_comes_back(tmp_path: Path) -> N
 
 def publish(service: Service, text: str) -> None:
     url = f"{service.http}/api/v1/rooms/chat/lobby/publications"
-    requests.post(url, json={"event": "say", "data": {"text": text}}, timeout=10).raise_for_status()
+    requests.post(url, json={"event": "say", "data": {"text": text}}, timeout=30).raise_for_status()
 
 
 def local(source: str, service: Service) -> str:
@@ -186,7 +186,7 @@ def said_until_seen(service: Service, script: Script, text: str) -> None:
 def test_the_protocols_plain_websocket_client_asks_and_is_told(service: Service, tmp_path: Path) -> None:
     source = local(example("docs/protocol.md", "python", "/ws?user"), service)
     with Script([sys.executable, "-c", source], tmp_path) as script:
-        assert script.process.wait(timeout=20) == 0, script.output
+        assert script.process.wait(timeout=30) == 0, script.output
     assert "True\n" in script.output and "pushed publication say {'text': 'hi'}" in script.output
     assert re.search(r"position [1-9]", script.output)
 
@@ -213,7 +213,7 @@ def test_the_protocols_long_polling_hears_what_is_said(service: Service, tmp_pat
 def test_the_protocols_curl_publishes(service: Service, tmp_path: Path) -> None:
     command = local(example("docs/protocol.md", "sh", "-d '"), service).replace("localhost:5000", service.http)
     with Script(["sh", "-c", command], tmp_path) as script:
-        assert script.process.wait(timeout=20) == 0
+        assert script.process.wait(timeout=30) == 0
     assert re.search(r'"offset":\d+', script.output)
 
 

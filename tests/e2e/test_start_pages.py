@@ -55,7 +55,7 @@ def test_the_device_pages_python_answers_follows_its_twin_and_measures(service: 
             assert script.process.stdin is not None
             script.process.stdin.write(b"\n")
             script.process.stdin.flush()
-            assert script.process.wait(timeout=10) == 0
+            assert script.process.wait(timeout=30) == 0
             assert "Traceback" not in script.output
         eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online", "offline"])
 
@@ -71,7 +71,7 @@ def test_the_device_pages_mosquitto_commands_print_what_it_says(service: Service
     with Script(["sh", "-c", listen], tmp_path) as script:
 
         def seen() -> bool:
-            subprocess.run(["sh", "-c", speak], check=True, timeout=10)
+            subprocess.run(["sh", "-c", speak], check=True, timeout=30)
             return says[1] in script.output
 
         eventually(seen)
@@ -96,7 +96,7 @@ def test_a_device_gets_its_secret_and_a_person_a_token_as_the_pages_say(tmp_path
         source = example(DEVICE, "python", "RtError").replace("mqtt://127.0.0.1:1883", service.mqtt)
         wrong = source.replace(f'connect("{service.mqtt}"', f'connect("{service.mqtt}", secret="wrong"')
         with Script([sys.executable, "-c", wrong], tmp_path) as script:
-            assert script.process.wait(timeout=20) == 1
+            assert script.process.wait(timeout=30) == 1
         says = re.search(r"^ConnectionRefusedError: .*$", (ROOT / DEVICE).read_text(), re.MULTILINE)
         assert says and says[0] in script.output
 
@@ -105,7 +105,7 @@ def test_an_operator_sees_settings_and_health_and_dead_letters() -> None:
     assert "[server]" in run(example(OPERATOR, "sh", "check-config")).stdout
     with Service("--set", "auth.mode=token", "--set", "accounts.enabled=true") as service:
         asked = local(example(OPERATOR, "sh", "readyz"), service)
-        done = subprocess.run(["sh", "-c", asked], capture_output=True, timeout=10)
+        done = subprocess.run(["sh", "-c", asked], capture_output=True, timeout=30)
         shown = re.search(r'^\{"ok".*$', (ROOT / OPERATOR).read_text(), re.MULTILINE)
         assert shown and json.loads(done.stdout) == json.loads(shown[0])
         admin = example(OPERATOR, "sh", "token --sub").splitlines()[-1]

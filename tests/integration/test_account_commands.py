@@ -121,7 +121,7 @@ def test_a_password_is_asked_for_twice_and_not_echoed(operator: Operator) -> Non
     os.close(theirs)
     screen = _answer(ours, b"Password: ", PASSWORD) + _answer(ours, b"Repeat for confirmation: ", PASSWORD)
     screen += _answer(ours, b"was added", "")
-    assert asked.wait(timeout=20) == 0 and PASSWORD.encode() not in screen
+    assert asked.wait(timeout=30) == 0 and PASSWORD.encode() not in screen
     os.close(ours)
     assert [one["name"] for one in operator.listed("account")] == ["alice"]
 

@@ -1,10 +1,7 @@
-"""Accounts over HTTP, in a running service, on SQLite and on a PostgreSQL that goes away and comes back."""
+"""Accounts over HTTP, in a running service, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,60 +11,14 @@ import pytest
 import requests
 
 from tests.support import tokens
+from tests.support.account_service import PASSWORD, UNLIMITED, Accounts, Livez
 from tests.support.mqtt_client import MqttClient
-from tests.support.postgresql import PASSWORD as DATABASE_PASSWORD
 from tests.support.postgresql import PostgreSql
-from tests.support.service import ROOT, Service
+from tests.support.service import Service
 from tests.support.waiting import eventually
 from tests.support.ws_client import WsClient
 
-PASSWORD, OTHER = "correct horse", "battery staple"
-KEY = f'auth.keys={{ main = {{ algorithm = "HS256", secret = "{tokens.SECRET}" }} }}'
-ON = ("--set", "accounts.enabled=true", "--set", "auth.mode=token", "--set", KEY)
-UNASKED_S = 1.8  # who waits for a database waits for two seconds, or five; who is answered sooner did not wait for it
-UNLIMITED = ("--set", "accounts.attempts_per_name=10000", "--set", "accounts.attempts_per_address=10000")
-
-
-class Accounts(Service):
-    """A service that keeps accounts."""
-
-    def __init__(self, *options: str) -> None:
-        super().__init__(*ON, *options)
-        self.token = tokens.make("operator", role="admin")
-
-    def post(self, path: str, said: Any, token: str = "") -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        reply = requests.post(f"{self.http}/api/v1{path}", json=said, headers=headers, timeout=30)
-        return reply.status_code, reply.json()
-
-    def register(self, name: str, password: str = PASSWORD, **more: Any) -> int:
-        return self.post("/accounts", {"name": name, "password": password, **more})[0]
-
-    def log_in(self, name: str, password: str = PASSWORD) -> int:
-        return self.post("/tokens", {"name": name, "password": password})[0]
-
-    def token_of(self, name: str, password: str = PASSWORD) -> str:
-        status, said = self.post("/tokens", {"name": name, "password": password})
-        assert status == 200, said
-        return str(said["token"])
-
-    def enters(self, token: str) -> WsClient:
-        """Somebody who is in with a token."""
-        client = WsClient(self.http, query={"token": token})
-        client.ok("join", room="lobby")
-        return client
-
-    def sessions(self, token: str) -> int:
-        """What somebody is told who asks for all sessions, which is for admins."""
-        headers = {"Authorization": f"Bearer {token}"}
-        return requests.get(f"{self.http}/api/v1/sessions", headers=headers, timeout=30).status_code
-
-    def types(self, *arguments: str, stdin: str = "") -> str:
-        """What a command says about the same store."""
-        command = [sys.executable, "run.py", *arguments, "--data-dir", str(self.data)]
-        done = subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=30)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+OTHER = "battery staple"
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +77,7 @@ def test_what_is_refused_has_the_status_of_its_code(
 def test_a_token_is_in_no_cache(open_service: Accounts) -> None:
     open_service.register("cached")
     said = {"name": "cached", "password": PASSWORD}
-    reply = requests.post(f"{open_service.http}/api/v1/tokens", json=said, timeout=10)
+    reply = requests.post(f"{open_service.http}/api/v1/tokens", json=said, timeout=30)
     assert reply.status_code == 200 and reply.headers["Cache-Control"] == "no-store"
 
 
@@ -175,7 +126,7 @@ def test_log_ins_are_limited_and_told_when_to_come_again() -> None:
     with Accounts("--set", "accounts.attempts_per_name=2") as service:
         assert [service.log_in("alice") for _ in range(3)] == [401, 401, 429]
         said = {"name": "alice", "password": PASSWORD}
-        reply = requests.post(f"{service.http}/api/v1/tokens", json=said, timeout=10)
+        reply = requests.post(f"{service.http}/api/v1/tokens", json=said, timeout=30)
         assert reply.status_code == 429 and 0 < int(reply.headers["Retry-After"]) <= 30
         assert service.metric("rt_logins_total", outcome="too_many") == 2
 
@@ -238,17 +189,6 @@ def test_a_device_comes_in_with_its_secret_until_it_gets_another_or_is_disabled(
                 assert disabled.reason.is_failure
 
 
-def test_a_device_that_cannot_be_looked_up_now_is_not_told_that_its_secret_is_wrong(
-    own_postgresql: PostgreSql,
-) -> None:
-    url = own_postgresql.database()
-    with Accounts("--set", f"store.url={url}") as service:
-        own_postgresql.stop()
-        eventually(lambda: not ready(service))
-        with device(service, "s" * 43, 5) as pump:
-            assert pump.reason.value == 0x88  # server unavailable
-
-
 def device(service: Service, secret: str, version: int) -> MqttClient:
     return MqttClient(service.mqtt, "pump-1", version=version, login=("pump-1", secret))
 
@@ -267,150 +207,5 @@ def test_no_password_is_in_the_log_or_in_a_file() -> None:
 
 def test_accounts_are_off_until_they_are_turned_on(service: Service) -> None:
     for path in ("/accounts", "/tokens", "/accounts/alice/password"):
-        reply = requests.post(f"{service.http}/api/v1{path}", json={}, timeout=10)
+        reply = requests.post(f"{service.http}/api/v1{path}", json={}, timeout=30)
         assert reply.status_code == 404 and "accounts.enabled = true" in reply.json()["error"]["message"]
-
-
-# -- a database that goes away
-
-
-class Livez:
-    """Asks /livez all the time, in a thread: how long an answer took at most, and how much of the time was spent on
-    waiting for more than a tenth of a second."""
-
-    def __init__(self, service: Service) -> None:
-        self._took: list[float] = []
-        self._service = service
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
-
-    def __enter__(self) -> Livez:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _ask(self) -> None:
-        session = requests.Session()
-        while not self._over.is_set():
-            began = time.monotonic()
-            assert session.get(f"{self._service.http}/livez", timeout=20).status_code == 200
-            self._took.append(time.monotonic() - began)
-
-    @property
-    def answers(self) -> int:
-        return len(self._took)
-
-    @property
-    def stalled(self) -> float:
-        return sum(took for took in self._took if took > 0.1) / sum(self._took)
-
-    @property
-    def slowest_s(self) -> float:
-        return max(self._took)
-
-
-@pytest.fixture
-def own_postgresql() -> Iterator[PostgreSql]:
-    """One that may be stopped."""
-    with PostgreSql() as server:
-        yield server
-
-
-def ready(service: Service) -> bool:
-    return service.get("/readyz")[0] == 200
-
-
-def test_a_postgresql_that_is_restarted_is_used_again(own_postgresql: PostgreSql) -> None:
-    url = own_postgresql.database()
-    with Accounts("--set", f"store.url={url}", "--set", "accounts.registration=open", *UNLIMITED) as service:
-        assert service.register("alice") == 201
-        own_postgresql.stop()
-        with Livez(service) as livez:
-            for _ in range(3):
-                began = time.monotonic()
-                assert service.log_in("alice") == 503 and time.monotonic() - began < UNASKED_S
-        assert livez.answers and livez.slowest_s < UNASKED_S
-        eventually(lambda: not ready(service))
-        checks = service.get("/readyz")[1]["checks"]
-        assert checks["accounts"] == "the database of accounts cannot be used" and checks["engine"] == "ok"
-        own_postgresql.start()
-        eventually(lambda: ready(service))
-        assert service.log_in("alice") == 200 and service.register("bob") == 201
-        assert len(service.events("store_failed")) >= 1 and len(service.events("store_works")) == 1
-        assert DATABASE_PASSWORD not in service.log
-
-
-def test_a_postgresql_that_stops_answering_holds_nobody_up_for_long(own_postgresql: PostgreSql) -> None:
-    url = own_postgresql.database()
-    with Accounts("--set", f"store.url={url}", "--set", "accounts.registration=open", *UNLIMITED) as service:
-        assert service.register("alice") == 201
-        own_postgresql.freeze()
-        with Livez(service) as livez, ThreadPoolExecutor(20) as crowd:
-            began = time.monotonic()
-            assert set(crowd.map(service.log_in, ["alice"] * 20)) == {503}
-            assert time.monotonic() - began < 8.0  # four at once, of whom each would wait for two seconds: ten
-            eventually(lambda: not ready(service))
-            began = time.monotonic()
-            assert service.log_in("alice") == 503 and time.monotonic() - began < UNASKED_S  # it is known to be down
-        assert livez.slowest_s < UNASKED_S, livez.slowest_s
-        own_postgresql.thaw()
-        eventually(lambda: ready(service))
-        assert service.log_in("alice") == 200
-
-
-def test_a_slow_question_holds_nobody_up(own_postgresql: PostgreSql) -> None:
-    url = own_postgresql.database()
-    with Accounts("--set", f"store.url={url}", "--set", "accounts.registration=open", *UNLIMITED) as service:
-        assert service.register("alice") == 201
-        with own_postgresql.connection(url) as other, Livez(service) as livez:
-            other.execute("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE")
-            assert service.log_in("alice") == 503
-        assert livez.answers and livez.slowest_s < UNASKED_S
-        eventually(lambda: ready(service))
-        eventually(lambda: service.log_in("alice") == 200)
-
-
-def test_a_service_starts_without_its_postgresql_and_uses_it_when_it_comes(own_postgresql: PostgreSql) -> None:
-    url = own_postgresql.database()
-    own_postgresql.stop()
-    with Accounts("--set", f"store.url={url}", "--set", "accounts.registration=open", *UNLIMITED) as service:
-        assert service.register("alice") == 503 and not ready(service)
-        own_postgresql.start()
-        eventually(lambda: ready(service))
-        assert service.register("alice") == 201
-        assert len(service.events("store_failed")) == 1  # once, not at every look
-
-
-def test_a_database_of_a_newer_version_stops_the_start_in_one_line(own_postgresql: PostgreSql) -> None:
-    url = own_postgresql.database()
-    with Accounts("--set", f"store.url={url}"):
-        pass
-    with own_postgresql.connection(url) as other:
-        other.execute("UPDATE alembic_version SET version_num = '0999'")
-    options = [*ON, "--set", f"store.url={url}", "--port", "0", "--mqtt-port", "0", "--engine", "memory"]
-    command = [sys.executable, "run.py", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 2 and done.stdout == ""
-    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
-    assert "was written by a newer rt-service (version 0999" in line and DATABASE_PASSWORD not in done.stderr
-
-
-# -- SQLite
-
-
-def test_somebody_who_holds_the_file_holds_nobody_else_up() -> None:
-    import sqlite3
-
-    with Accounts("--set", "accounts.registration=open", *UNLIMITED) as service:
-        service.register("alice")
-        held = sqlite3.connect(service.data / "accounts.db", isolation_level=None)
-        held.execute("BEGIN EXCLUSIVE")
-        with Livez(service) as livez:
-            assert service.register("bob") in (503, 429)
-        assert livez.answers and livez.slowest_s < UNASKED_S
-        held.execute("ROLLBACK")
-        eventually(lambda: ready(service))
-        assert service.register("bob") == 201 and service.log_in("alice") == 200

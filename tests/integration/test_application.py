@@ -23,7 +23,7 @@ def test_a_shop_takes_orders_and_looks_at_what_is_said() -> None:
         page.ok("join", room="customer:ann")
         page.ok("join", room="shop")
         order = {"customer": "ann", "item": "tea"}
-        assert requests.post(service.http + "/orders", json=order, timeout=10).status_code == 201
+        assert requests.post(service.http + "/orders", json=order, timeout=30).status_code == 201
         assert page.sees("ordered", {"item": "tea"})["from"] == {"kind": "service", "id": "docs.examples.shop"}
         assert page.refused("publish", room="shop", event="say", data={"text": "buy spam"}) == "forbidden"
         page.ok("publish", room="shop", event="say", data={"text": "darn"})
@@ -112,19 +112,19 @@ def test_a_flask_application_of_ones_own_is_served_with_the_rooms(tmp_path: Path
         url = found[1]
         with SocketIoClient(url) as page:
             page.ok("join", room="board")
-            assert requests.get(url + "/", timeout=10).text == "<h1>Board</h1>"
-            assert requests.post(url + "/notes", json={"text": "hi"}, timeout=10).json() == {"offset": 1}
+            assert requests.get(url + "/", timeout=30).text == "<h1>Board</h1>"
+            assert requests.post(url + "/notes", json={"text": "hi"}, timeout=30).json() == {"offset": 1}
             assert page.sees("note", {"text": "hi"})["from"] == {"kind": "service", "id": "board"}
-        theirs = requests.get(url + "/nowhere", timeout=10)
+        theirs = requests.get(url + "/nowhere", timeout=30)
         assert theirs.status_code == 404 and "html" in theirs.headers["Content-Type"]
-        ours = requests.get(url + "/api/v1/rooms/nowhere", timeout=10)
+        ours = requests.get(url + "/api/v1/rooms/nowhere", timeout=30)
         assert ours.status_code == 404 and ours.json()["error"]["code"] == "not_found"
-        assert requests.get(url + "/openapi.json", timeout=10).json()["openapi"] == "3.1.0"
+        assert requests.get(url + "/openapi.json", timeout=30).json()["openapi"] == "3.1.0"
         script.process.terminate()
-        assert script.process.wait(timeout=20) == 0, script.output
+        assert script.process.wait(timeout=30) == 0, script.output
 
 
 def test_who_forgets_to_patch_is_told(tmp_path: Path) -> None:
     with embedded(tmp_path, "import rt_service\nrt_service.create_service()") as script:
-        assert script.process.wait(timeout=20) == 1
+        assert script.process.wait(timeout=30) == 1
         assert "RuntimeError: call rt_service.patch() first" in script.output

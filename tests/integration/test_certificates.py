@@ -127,6 +127,6 @@ def test_a_key_without_a_certificate_does_not_leave_a_port_without_tls(capsys: p
 def test_it_does_not_start_with_one(tmp_path: Path) -> None:
     options = ["--port", "0", "--mqtt-port", "0", "--data-dir", str(tmp_path), "--set", "mqtt.cert_file=/nowhere.pem"]
     ended = subprocess.run(
-        [sys.executable, "run.py", *options], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "run.py", *options], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
     )
     assert ended.returncode == 2 and "mqtt.cert_file: /nowhere.pem" in ended.stderr, ended.stderr

@@ -15,7 +15,7 @@ def ask(
     service: Service, method: str, path: str, body: Any = None, **headers: str
 ) -> tuple[int, dict[str, Any] | None, str | None]:
     """Status, JSON body and ETag."""
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     kind = {"Content-Type": "application/merge-patch+json"} if body is not None else {}
     connection.request(method, path, None if body is None else json.dumps(body), kind | sent)

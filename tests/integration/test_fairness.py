@@ -60,13 +60,13 @@ def posts(path: str, *headers: str, body: bytes) -> bytes:
 def connects(service: Service, over: threading.Event) -> None:
     while not over.is_set():
         for port in (service.port, service.mqtt_port):
-            socket.create_connection(("127.0.0.1", port), timeout=10).close()
+            socket.create_connection(("127.0.0.1", port), timeout=30).close()
 
 
 def talks_after_it_was_refused(service: Service, over: threading.Event) -> None:
     """MQTT that is none: the service says so, and waits a moment for who sent it to go."""
     while not over.is_set():
-        talking = socket.create_connection(("127.0.0.1", service.mqtt_port), timeout=10)
+        talking = socket.create_connection(("127.0.0.1", service.mqtt_port), timeout=30)
         with talking as sock, contextlib.suppress(OSError):
             while not over.is_set():
                 sock.sendall(MIB)

@@ -50,16 +50,16 @@ def test_what_is_published_is_seen_by_a_socketio_client(service: Service, client
 
 def test_numbers_arrive_as_they_were_sent(service: Service, client: GrpcChannel) -> None:
     said = '{"large":9007199254740993,"exact":0.1,"negative":-0.0,"text":"ä\\u2028"}'
-    client.stub.Publish(says("grpc-exact", said), timeout=10)
-    (seen,) = client.stub.History(rt.HistoryRequest(ns="/chat", room="grpc-exact"), timeout=10).publications
+    client.stub.Publish(says("grpc-exact", said), timeout=30)
+    (seen,) = client.stub.History(rt.HistoryRequest(ns="/chat", room="grpc-exact"), timeout=30).publications
     assert json.loads(seen.data) == json.loads(said) and "9007199254740993" in seen.data and "-0.0" in seen.data
 
 
 def test_who_only_publishes_is_no_member_and_cannot_be_called(service: Service, client: GrpcChannel) -> None:
     client.publish("grpc-2", 1, user="only-publishes")
-    assert client.stub.Presence(rt.PresenceRequest(ns="/chat", room="grpc-2"), timeout=10).members == []
+    assert client.stub.Presence(rt.PresenceRequest(ns="/chat", room="grpc-2"), timeout=30).members == []
     error = error_of(
-        lambda: client.stub.Call(rt.CallRequest(ns="/chat", to="user:only-publishes", method="m"), timeout=10)
+        lambda: client.stub.Call(rt.CallRequest(ns="/chat", to="user:only-publishes", method="m"), timeout=30)
     )
     assert refused(error) == (grpc.StatusCode.NOT_FOUND, "not_online")
 
@@ -83,7 +83,7 @@ def test_many_publications_at_once_are_each_kept_once_and_answered_as_they_are_k
 ) -> None:
     with SocketIoClient(service.http) as page:
         page.ok("join", room="grpc-order")
-        sent = [client.stub.Publish.future(says("grpc-order", str(n)), timeout=20) for n in range(300)]
+        sent = [client.stub.Publish.future(says("grpc-order", str(n)), timeout=30) for n in range(300)]
         kept = {one.result().offset: n for n, one in enumerate(sent)}
         eventually(lambda: len(page.publications) == 300)
         assert {p["offset"]: p["data"] for p in page.publications} == kept and len(kept) == 300
@@ -94,7 +94,7 @@ def test_the_history_is_read_in_pages_and_backward(service: Service, client: Grp
         client.publish("grpc-history", n)
 
     def read(**asked: Any) -> Any:
-        return client.stub.History(rt.HistoryRequest(ns="chat", room="grpc-history", **asked), timeout=10)
+        return client.stub.History(rt.HistoryRequest(ns="chat", room="grpc-history", **asked), timeout=30)
 
     first = read(limit=2)
     assert [p.data for p in first.publications] == ["0", "1"] and first.more and first.position.offset == 5
@@ -112,12 +112,12 @@ def test_a_history_that_fits_into_no_message_is_cut_and_says_so(client: GrpcChan
     for n in range(70):
         client.publish("grpc-long", {"n": n, "pad": pad}, user=f"of-many-{n % 7}")
     request = rt.HistoryRequest(ns="/chat", room="grpc-long", limit=1000)
-    page = client.stub.History(request, timeout=20)
+    page = client.stub.History(request, timeout=30)
     assert page.more and 0 < len(page.publications) < 70
     seen = len(page.publications)
     while page.more:
         request.since.CopyFrom(rt.Position(epoch=page.position.epoch, offset=seen))
-        page = client.stub.History(request, timeout=20)
+        page = client.stub.History(request, timeout=30)
         seen += len(page.publications)
         assert page.publications[-1].offset == seen
     assert seen == 70
@@ -126,7 +126,7 @@ def test_a_history_that_fits_into_no_message_is_cut_and_says_so(client: GrpcChan
 def test_presence_says_who_is_there(service: Service, client: GrpcChannel) -> None:
     with SocketIoClient(service.http, user="seen", info={"name": "Sée"}) as page:
         members = page.ok("join", room="grpc-3")["members"]
-        answer = client.stub.Presence(rt.PresenceRequest(ns="/chat", room="grpc-3"), timeout=10)
+        answer = client.stub.Presence(rt.PresenceRequest(ns="/chat", room="grpc-3"), timeout=30)
         assert [member(one) for one in answer.members] == members
         assert members[0]["info"] == {"name": "Sée"}
 
@@ -135,10 +135,10 @@ def test_a_call_is_answered(service: Service, client: GrpcChannel) -> None:
     with SocketIoClient(service.http, user="grpc-callee") as callee:
         callee.on_call = lambda call: {"did": call["method"], "with": call["data"], "for": call["from"]["id"]}
         question = rt.CallRequest(ns="/chat", to="user:grpc-callee", method="add", data="[1]")
-        answer = client.stub.Call(question, metadata=who("caller"), timeout=10)
+        answer = client.stub.Call(question, metadata=who("caller"), timeout=30)
         assert json.loads(answer.data) == {"did": "add", "with": [1], "for": "caller"}
         question.data = ""
-        assert json.loads(client.stub.Call(question, timeout=10).data)["with"] is None
+        assert json.loads(client.stub.Call(question, timeout=30).data)["with"] is None
 
 
 def test_a_call_waits_no_longer_than_its_client(service: Service, client: GrpcChannel) -> None:
@@ -146,7 +146,7 @@ def test_a_call_waits_no_longer_than_its_client(service: Service, client: GrpcCh
         silent.ok("ping")
         before = service.metric("rt_calls_total", outcome="timeout")
         question = rt.CallRequest(ns="/chat", to="user:silent", method="m", timeout_ms=300)
-        error = error_of(lambda: client.stub.Call(question, timeout=10))
+        error = error_of(lambda: client.stub.Call(question, timeout=30))
         assert refused(error) == (grpc.StatusCode.DEADLINE_EXCEEDED, "timeout")
         began = time.monotonic()
         error = error_of(
@@ -162,7 +162,7 @@ def test_somebody_anonymous_is_the_same_one_over_one_channel(service: Service, c
     client.publish("grpc-anon", 2)
     with GrpcChannel(service.grpc) as other:
         other.publish("grpc-anon", 3)
-    seen = client.stub.History(rt.HistoryRequest(ns="/chat", room="grpc-anon"), timeout=10).publications
+    seen = client.stub.History(rt.HistoryRequest(ns="/chat", room="grpc-anon"), timeout=30).publications
     names = [one.sender.id for one in seen]
     assert names[0] == names[1] != names[2] and all(name.startswith("anon-") for name in names)
 
@@ -212,7 +212,7 @@ BAD: list[tuple[str, Any, Any, str]] = [
 def test_bad_input_is_refused_and_says_why(
     client: GrpcChannel, rpc: str, request_: Any, status: Any, code: str
 ) -> None:
-    error = error_of(lambda: getattr(client.stub, rpc)(request_, timeout=10))
+    error = error_of(lambda: getattr(client.stub, rpc)(request_, timeout=30))
     assert refused(error) == (status, code)
     assert error.details() and "Traceback" not in error.details()
 
@@ -245,7 +245,7 @@ def test_more_requests_than_may_be_are_told_to_try_again_and_are_counted() -> No
         with WsClient(small.http, user="silent") as silent:
             silent.ok("ping")
             question = rt.CallRequest(ns="/chat", to="user:silent", method="m")
-            calls = [client.stub.Call.future(question, timeout=20) for _ in range(2)]
+            calls = [client.stub.Call.future(question, timeout=30) for _ in range(2)]
             eventually(lambda: len(silent.pushed("call")) == 2)
             error = error_of(lambda: client.publish("r", 1))
             assert refused(error) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too_many_requests")
@@ -269,7 +269,7 @@ def test_publishing_goes_on_while_many_calls_wait(service: Service, client: Grpc
     with WsClient(service.http, user="slow-callee") as slow:
         slow.ok("ping")
         question = rt.CallRequest(ns="/chat", to="user:slow-callee", method="m")
-        calls = [client.stub.Call.future(question, timeout=20) for _ in range(60)]
+        calls = [client.stub.Call.future(question, timeout=30) for _ in range(60)]
         eventually(lambda: len(slow.pushed("call")) == 60)
         assert client.publish("grpc-meanwhile", 1).offset == 1
         slow.on_call = lambda call: "late"
@@ -291,9 +291,9 @@ def test_reflection_shows_the_service_to_tools(client: GrpcChannel) -> None:
 def test_the_health_service_says_that_it_serves(client: GrpcChannel) -> None:
     health: Any = health_pb2_grpc.HealthStub(client.channel)
     for name in ("", "rt.v1.Realtime"):
-        status = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10).status
+        status = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=30).status
         assert status == health_pb2.HealthCheckResponse.SERVING
-    error = error_of(lambda: health.Check(health_pb2.HealthCheckRequest(service="nothing"), timeout=10))
+    error = error_of(lambda: health.Check(health_pb2.HealthCheckRequest(service="nothing"), timeout=30))
     assert error.code() is grpc.StatusCode.NOT_FOUND
 
 
@@ -304,7 +304,7 @@ def test_clients_at_the_same_time_do_not_get_each_others_answers(service: Servic
         with GrpcChannel(service.grpc) as client:
             for n in range(30):
                 client.publish(f"grpc-{name}", n, user=name)
-                page = client.stub.History(rt.HistoryRequest(ns="/chat", room=f"grpc-{name}", limit=1000), timeout=10)
+                page = client.stub.History(rt.HistoryRequest(ns="/chat", room=f"grpc-{name}", limit=1000), timeout=30)
                 if [(p.sender.id, p.data) for p in page.publications] != [(name, str(i)) for i in range(n + 1)]:
                     wrong.append(page)
 

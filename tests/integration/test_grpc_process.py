@@ -33,7 +33,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def serving(client: GrpcChannel) -> bool:
     health: Any = health_pb2_grpc.HealthStub(client.channel)
-    status = health.Check(health_pb2.HealthCheckRequest(), timeout=10).status
+    status = health.Check(health_pb2.HealthCheckRequest(), timeout=30).status
     return bool(status == health_pb2.HealthCheckResponse.SERVING)
 
 
@@ -124,7 +124,7 @@ def test_a_publication_that_is_under_way_when_it_stops_is_kept() -> None:
         assert set(answers) <= {*range(1, 351), UNAVAILABLE}
         service.restart()
         with GrpcChannel(service.grpc) as again:
-            kept = again.stub.History(rt.HistoryRequest(ns="/chat", room="r", limit=1000), timeout=10).publications
+            kept = again.stub.History(rt.HistoryRequest(ns="/chat", room="r", limit=1000), timeout=30).publications
             assert {p.offset for p in kept} >= {one for one in answers if isinstance(one, int)}
 
 
@@ -139,7 +139,7 @@ def test_a_process_that_dies_is_started_again_where_it_was() -> None:
         assert "its process ended" in said["checks"]["grpc"]
         eventually(lambda: service.get("/readyz")[0] == 200)
         client.stub.Publish(
-            rt.PublishRequest(ns="/chat", room="r", event="e", data="1"), wait_for_ready=True, timeout=10
+            rt.PublishRequest(ns="/chat", room="r", event="e", data="1"), wait_for_ready=True, timeout=30
         )
         assert service.children != [child] and len(service.events("grpc_ended")) == 1
 
@@ -202,10 +202,10 @@ def test_a_token_is_handed_on_and_its_refusal_comes_back(rpc: str) -> None:
             metadata = [("authorization", "Bearer abc.def"), *who("alice")]
             ask = {
                 "Publish": lambda: client.stub.Publish(
-                    rt.PublishRequest(ns="/chat", room="r", event="e", data="1"), metadata=metadata, timeout=10
+                    rt.PublishRequest(ns="/chat", room="r", event="e", data="1"), metadata=metadata, timeout=30
                 ),
                 "Subscribe": lambda: next(
-                    client.stub.Subscribe(rt.SubscribeRequest(ns="/chat", room="r"), metadata=metadata, timeout=10)
+                    client.stub.Subscribe(rt.SubscribeRequest(ns="/chat", room="r"), metadata=metadata, timeout=30)
                 ),
             }
             error = error_of(ask[rpc])

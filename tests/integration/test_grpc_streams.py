@@ -78,7 +78,7 @@ def test_a_subscriber_recovers_after_its_stream_broke(service: Service, client: 
             client.publish("sub-2", n)
         network.mend()
         stream = far.stub.Subscribe(
-            rt.SubscribeRequest(ns="/chat", room="sub-2", since=position), wait_for_ready=True, timeout=20
+            rt.SubscribeRequest(ns="/chat", room="sub-2", since=position), wait_for_ready=True, timeout=30
         )
         joined = next(stream).joined
         assert joined.recovered and joined.position == position
@@ -125,7 +125,7 @@ def test_a_subscription_that_means_nothing_is_refused(
     client: GrpcChannel, room: str, ns: str, since: Any, status: Any, code: str
 ) -> None:
     error = error_of(
-        lambda: next(client.stub.Subscribe(rt.SubscribeRequest(ns=ns, room=room, since=since), timeout=10))
+        lambda: next(client.stub.Subscribe(rt.SubscribeRequest(ns=ns, room=room, since=since), timeout=30))
     )
     assert refused(error) == (status, code)
 
@@ -185,10 +185,10 @@ def test_a_session_ends_when_all_that_it_asked_is_answered(service: Service, cli
         yield rt.SessionRequest(op="publish", ns="chat", data='{"room":"ses-1","event":"say","data":1}')
         yield rt.SessionRequest(ref="b", op="ping", ns="/iot")
 
-    responses = list(client.stub.Session(requests(), timeout=10))
+    responses = list(client.stub.Session(requests(), timeout=30))
     assert [r.answer.ref for r in responses if r.HasField("answer")] == ["a", "b"]
     history = rt.HistoryRequest(ns="/chat", room="ses-1")
-    eventually(lambda: [p.data for p in client.stub.History(history, timeout=10).publications] == ["1"])
+    eventually(lambda: [p.data for p in client.stub.History(history, timeout=30).publications] == ["1"])
 
 
 def test_a_request_without_ref_is_answered_only_when_it_is_refused(service: Service) -> None:

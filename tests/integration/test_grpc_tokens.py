@@ -41,10 +41,10 @@ def bearer(token: str) -> list[tuple[str, str]]:
 def asks(client: GrpcChannel, room: str, metadata: Any) -> list[Callable[[], Any]]:
     say = rt.PublishRequest(ns="/chat", room=room, event="say", data="1")
     return [
-        lambda: client.stub.Publish(say, metadata=metadata, timeout=10),
-        lambda: client.stub.History(rt.HistoryRequest(ns="/chat", room=room), metadata=metadata, timeout=10),
-        lambda: client.stub.Presence(rt.PresenceRequest(ns="/chat", room=room), metadata=metadata, timeout=10),
-        lambda: next(client.stub.Subscribe(rt.SubscribeRequest(ns="/chat", room=room), metadata=metadata, timeout=10)),
+        lambda: client.stub.Publish(say, metadata=metadata, timeout=30),
+        lambda: client.stub.History(rt.HistoryRequest(ns="/chat", room=room), metadata=metadata, timeout=30),
+        lambda: client.stub.Presence(rt.PresenceRequest(ns="/chat", room=room), metadata=metadata, timeout=30),
+        lambda: next(client.stub.Subscribe(rt.SubscribeRequest(ns="/chat", room=room), metadata=metadata, timeout=30)),
     ]
 
 
@@ -99,7 +99,7 @@ def test_who_is_thrown_out_is_told_so(service: Service) -> None:
         client.ok("join", room="r")
         headers = {"Authorization": f"Bearer {ADMIN}"}
         revoked = requests.post(
-            f"{service.http}/api/v1/revocations", json={"of": "user:rude"}, headers=headers, timeout=10
+            f"{service.http}/api/v1/revocations", json={"of": "user:rude"}, headers=headers, timeout=30
         )
         assert revoked.status_code == 200, revoked.text
         error = eventually(lambda: client.ended)

@@ -20,7 +20,7 @@ from tests.support.waiting import eventually
 def request(
     service: Service, method: str, path: str, headers: dict[str, str] | None = None
 ) -> tuple[int, dict[str, str], bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
     connection.request(method, path, headers=headers or {})
     reply = connection.getresponse()
     found = (reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
@@ -130,7 +130,7 @@ def test_what_is_asked_over_an_open_connection_is_answered_while_the_service_sto
 
 def accepts(service: Service) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", service.port), timeout=10).close()
+        socket.create_connection(("127.0.0.1", service.port), timeout=30).close()
     except ConnectionRefusedError:
         return False
     return True

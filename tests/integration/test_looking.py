@@ -18,7 +18,7 @@ from tests.support.ws_client import WsClient
 
 
 def look(service: Service, what: str, **asked: Any) -> dict[str, Any]:
-    answer = requests.get(f"{service.http}/api/v1/{what}", params=asked, timeout=10)
+    answer = requests.get(f"{service.http}/api/v1/{what}", params=asked, timeout=30)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -31,8 +31,8 @@ def test_every_session_says_how_it_came_and_since_when(service: Service) -> None
         SocketIoClient(service.http, user="ways"),
         WsClient(service.http, user="ways") as ws,
         MqttClient(service.mqtt, "ways-lamp"),
-        requests.get(stream, stream=True, timeout=10),
-        requests.get(stream, stream=True, timeout=10, headers={"Accept": "application/x-ndjson"}),
+        requests.get(stream, stream=True, timeout=30),
+        requests.get(stream, stream=True, timeout=30, headers={"Accept": "application/x-ndjson"}),
     ):
         ws.ok("join", room="ways")
         found = eventually(lambda: (here := look(service, "sessions", filter="ways"))["total"] == 5 and here)
@@ -102,12 +102,12 @@ def test_a_device_says_when_it_was_last_heard_of(service: Service) -> None:
 @pytest.mark.parametrize("what", ["sessions", "rooms", "devices"])
 @pytest.mark.parametrize("asked", [{"limit": 0}, {"limit": 1001}, {"limit": "many"}, {"filter": "x" * 257}])
 def test_more_than_may_be_shown_at_once_is_refused(service: Service, what: str, asked: dict[str, Any]) -> None:
-    answer = requests.get(f"{service.http}/api/v1/{what}", params=asked, timeout=10)
+    answer = requests.get(f"{service.http}/api/v1/{what}", params=asked, timeout=30)
     assert answer.status_code == 400 and answer.json()["error"]["code"] == "bad_request"
 
 
 def explained(service: Service, body: Any) -> requests.Response:
-    return requests.post(f"{service.http}/api/v1/routes/explain", json=body, timeout=10)
+    return requests.post(f"{service.http}/api/v1/routes/explain", json=body, timeout=30)
 
 
 def test_what_a_topic_becomes_is_told_as_the_command_line_does(service: Service) -> None:

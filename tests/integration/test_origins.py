@@ -27,7 +27,7 @@ def mqtt_handshake(service: Service, origin: str | None) -> int:
         "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "mqtt",
     }  # fmt: skip
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
     connection.request("GET", "/mqtt", headers=upgrade | ({"Origin": origin} if origin else {}))
     status = connection.getresponse().status
     connection.close()

@@ -102,6 +102,13 @@ def test_simulated_devices_end_when_the_service_is_killed() -> None:
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
+def test_a_misspelt_verb_in_a_rule_is_said_in_one_line(tmp_path: Path) -> None:
+    rule = '[{ namespaces = ["/chat"], roles = ["user"], verbs = ["jion"] }]'
+    done = run("--port", "0", "--mqtt-port", "0", "--data-dir", str(tmp_path), "--set", f"auth.rules={rule}")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "auth.rules, number 1: there is no verb 'jion'; there are join" in done.stderr
+
+
 # -- commands that talk to a running service
 
 
@@ -111,7 +118,7 @@ def test_tail_prints_publications_as_they_come(service: Service) -> None:
     assert tail.stderr is not None and "in device:tail of /iot" in tail.stderr.readline()
     with MqttClient(service.mqtt) as device:
         device.publish("devices/tail/telemetry", {"c": 3})
-    out, _ = tail.communicate(timeout=20)
+    out, _ = tail.communicate(timeout=30)
     assert tail.returncode == 0 and '"c": 3' in out and out.count("\n") == 1
 
 

@@ -84,7 +84,7 @@ def test_more_rooms_are_told_than_fit_into_one_answer(service: Service, connect:
     with requests.Session() as session:
         for n in range(1001):
             url = f"{service.http}/api/v1/rooms/chat/{name}-{n}/publications"
-            assert session.post(url, json={"event": "say", "data": n}, timeout=10).status_code == 201
+            assert session.post(url, json={"event": "say", "data": n}, timeout=30).status_code == 201
     assert connect("alice").rooms(f"{name}-") == {f"{name}-{n}": 0 for n in range(1001)}
 
 

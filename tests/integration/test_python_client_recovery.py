@@ -194,7 +194,7 @@ def test_a_shutdown_is_told_and_followed_by_a_return_when_it_is_time(name: str) 
         alice.on_closing(lambda closing: closings.append((closing, time.monotonic())))
         assert service.stop() == 0
         with socket.create_server(("127.0.0.1", service.port)) as listener:
-            listener.settimeout(10)
+            listener.settimeout(30)
             listener.accept()[0].close()
             came_at = time.monotonic()
         ((closing, told_at),) = closings

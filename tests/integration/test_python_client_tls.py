@@ -55,7 +55,7 @@ def test_an_authority_that_cannot_be_read_is_said(tmp_path: Path, content: str |
 def test_nothing_is_lost_where_one_thread_reads_while_another_writes(secure: Service) -> None:
     """From the first moment on: what a server says behind its handshake is what OpenSSL loses most."""
     for _ in range(CONNECTIONS):
-        plain = socket.create_connection(("127.0.0.1", secure.port), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", secure.port), timeout=30)
         with tls.context(None).wrap_socket(plain, server_hostname="127.0.0.1") as sock:
             sock.settimeout(None)
             heard = bytearray()

@@ -29,7 +29,7 @@ def ask(
     data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(service.http + path, data, {"Content-Type": kind}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=10) as reply:
+        with urllib.request.urlopen(request, timeout=30) as reply:
             return reply.status, json.load(reply), reply.headers
     except urllib.error.HTTPError as error:
         return error.code, json.load(error), error.headers

@@ -170,7 +170,7 @@ def test_on_a_terminal_it_shows_how_it_goes(service: Service) -> None:
             shown += os.read(ours, 4096)
         except OSError:  # its end is closed
             break
-    assert done.wait(timeout=20) == 0
+    assert done.wait(timeout=30) == 0
     plain = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", shown).decode()
     assert "2 of 2 devices online" in plain and re.search(r"[1-9]\d* readings/s", plain)
 

@@ -32,7 +32,7 @@ def url(service: Service, room: str, what: str = "stream") -> str:
 
 
 def publish(service: Service, room: str, data: Any, **more: Any) -> dict[str, Any]:
-    reply = requests.post(url(service, room, "publications"), json={"event": "say", "data": data, **more}, timeout=10)
+    reply = requests.post(url(service, room, "publications"), json={"event": "say", "data": data, **more}, timeout=30)
     assert reply.status_code == 201, reply.text
     return dict(reply.json())
 
@@ -45,7 +45,7 @@ class RawStream:
         self.socket = socket.socket()
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.socket.settimeout(10)
+        self.socket.settimeout(30)
         self.socket.connect((parts.hostname, parts.port))
         lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
         self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{lines}\r\n".encode())
@@ -115,8 +115,8 @@ def test_who_missed_too_much_is_told_where_the_stream_begins(service: Service) -
 @pytest.mark.parametrize("said", ["7", "a:b", ":3", "a b:1", "e:-1", "e:1e9", "e:" + "9" * 30, "x" * 100 + ":1", "e:٣"])
 def test_a_last_event_id_that_is_none_is_refused(service: Service, said: str) -> None:
     for reply in (
-        requests.get(url(service, "r"), headers={"Last-Event-ID": said.encode()}, timeout=10),
-        requests.get(url(service, "r"), {"since": said}, timeout=10),
+        requests.get(url(service, "r"), headers={"Last-Event-ID": said.encode()}, timeout=30),
+        requests.get(url(service, "r"), {"since": said}, timeout=30),
     ):
         assert reply.status_code == 400 and reply.json()["error"]["code"] == "bad_request"
 
@@ -143,7 +143,7 @@ def test_a_request_of_http_1_0_is_told_what_a_stream_needs(service: Service) -> 
     stream = RawStream(service, "/livez")
     stream.close()
     parts = urlsplit(service.http)
-    with socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=10) as old:
+    with socket.create_connection((str(parts.hostname), int(parts.port or 0)), timeout=30) as old:
         old.sendall(b"GET /api/v1/rooms/chat/r/stream HTTP/1.0\r\n\r\n")
         assert b"a stream needs HTTP/1.1" in b"".join(iter(lambda: old.recv(4096), b""))
 
@@ -283,7 +283,7 @@ def test_within_a_heartbeat_a_quiet_stream_gets_a_comment_and_a_poller_that_left
     poller.close()
     stream = RawStream(service, "/api/v1/rooms/chat/quiet/stream")
     stream.until(b"\n\n\r\n")
-    stream.socket.settimeout(20)
+    stream.socket.settimeout(30)
     assert stream.until(b": \n\n")
     eventually(lambda: service.metric("rt_polls") == 0, 20)
     stream.close()

@@ -22,7 +22,7 @@ ROOM = "/api/v1/rooms/chat/secure"
 
 
 def connected(service: Service, host: str = "127.0.0.1") -> ssl.SSLSocket:
-    sock = socket.create_connection((host, service.port), timeout=10)
+    sock = socket.create_connection((host, service.port), timeout=30)
     return ssl.create_default_context().wrap_socket(sock, server_hostname=host)
 
 
@@ -103,10 +103,10 @@ def test_many_requests_go_over_one_connection(secure: Service) -> None:
     with requests.Session() as session:
         for n in range(20):
             said = {"event": "say", "data": ["x" * 2000] * n}
-            assert session.post(f"{secure.http}{ROOM}/publications", json=said, timeout=10).status_code == 201
-        page = session.get(f"{secure.http}{ROOM}/publications", timeout=10).json()
+            assert session.post(f"{secure.http}{ROOM}/publications", json=said, timeout=30).status_code == 201
+        page = session.get(f"{secure.http}{ROOM}/publications", timeout=30).json()
         assert [len(p["data"]) for p in page["publications"]] == list(range(20))
-        assert session.get(secure.http, headers={"Origin": secure.http}, timeout=10).status_code == 200
+        assert session.get(secure.http, headers={"Origin": secure.http}, timeout=30).status_code == 200
 
 
 def test_a_page_of_the_same_name_without_tls_is_of_another_origin(secure: Service) -> None:

@@ -42,7 +42,7 @@ def hello() -> bytes:
 
 def dial(url: str) -> socket.socket:
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname, parts.port), timeout=10)
+    return socket.create_connection((parts.hostname, parts.port), timeout=30)
 
 
 def reset(sock: socket.socket) -> None:
@@ -161,7 +161,7 @@ def test_what_is_cut_off_after_the_handshake_ends_its_connection(service: Servic
             plain = socket.socket(fileno=secured.detach())
             plain.sendall(b"\x17\x03\x03\x00\x20" + b"forged record, not encrypted at all"[:32])
             plain.shutdown(socket.SHUT_WR)
-            plain.settimeout(10)
+            plain.settimeout(30)
             ended(plain)
             plain.close()
     assert service.get("/livez")[0] == 200

@@ -50,14 +50,14 @@ def test_over_no_way_in_is_somebody_let_in_without_a_good_token(service: Service
         assert client.refused("join", room="lobby") in codes
     for path in ("/stream", "/publications", "/members", "/publications?wait=1"):
         for reply in (
-            requests.get(room(service, "lobby") + path, headers=bearer(token), timeout=10),
-            requests.get(room(service, "lobby") + path, {"token": token}, timeout=10),
+            requests.get(room(service, "lobby") + path, headers=bearer(token), timeout=30),
+            requests.get(room(service, "lobby") + path, {"token": token}, timeout=30),
         ):
             assert reply.status_code == 401 and reply.json()["error"]["code"] in codes
     body = {"event": "say", "data": 1}
     assert (
         requests.post(
-            room(service, "lobby") + "/publications", json=body, headers=bearer(token), timeout=10
+            room(service, "lobby") + "/publications", json=body, headers=bearer(token), timeout=30
         ).status_code
         == 401
     )
@@ -74,7 +74,7 @@ def test_a_token_gets_in_over_every_way(service: Service) -> None:
         assert (member["kind"], member["id"], member["info"]) == ("user", "alice", {"name": "Alice"})
         stream = Stream("Server-Sent Events", room(service, "ways"), "nobody", headers=bearer(token))
         body = {"event": "say", "data": 1}
-        kept = requests.post(room(service, "ways") + "/publications", json=body, headers=bearer(token), timeout=10)
+        kept = requests.post(room(service, "ways") + "/publications", json=body, headers=bearer(token), timeout=30)
         assert kept.status_code == 201
         eventually(lambda: len(plain.publications) == len(stream.publications) == 1)
         assert plain.publications[0]["from"] == {"kind": "user", "id": "alice"}
@@ -102,10 +102,10 @@ def test_a_token_lets_into_what_it_was_granted_and_nothing_else(service: Service
         assert client.refused("join", room="other") == "forbidden"
         assert client.refused("history", room="lobby") == "forbidden"
         assert client.refused("call", to="user:alice", method="m") == "forbidden"
-    assert requests.get(room(service, "other") + "/stream", headers=bearer(token), timeout=10).status_code == 403
-    assert requests.get(room(service, "lobby") + "/publications", headers=bearer(token), timeout=10).status_code == 403
+    assert requests.get(room(service, "other") + "/stream", headers=bearer(token), timeout=30).status_code == 403
+    assert requests.get(room(service, "lobby") + "/publications", headers=bearer(token), timeout=30).status_code == 403
     body = {"event": "shout", "data": 1}
-    denied = requests.post(room(service, "lobby") + "/publications", json=body, headers=bearer(token), timeout=10)
+    denied = requests.post(room(service, "lobby") + "/publications", json=body, headers=bearer(token), timeout=30)
     assert denied.status_code == 403 and denied.json()["error"]["code"] == "forbidden"
 
 

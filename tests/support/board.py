@@ -60,8 +60,8 @@ class Board:
 
     def __exit__(self, *exc: object) -> None:
         self._process.kill()
-        self._process.wait(timeout=10)
-        self._reader.join(timeout=10)
+        self._process.wait(timeout=30)
+        self._reader.join(timeout=30)
         self.lose_power()
 
     def lose_power(self) -> None:

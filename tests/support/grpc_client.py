@@ -61,7 +61,7 @@ class GrpcChannel:
 
     def publish(self, room: str, data: Any, user: str | None = None, **more: Any) -> Any:
         request = rt.PublishRequest(ns="/chat", room=room, event="say", data=json.dumps(data), **more)
-        return self.stub.Publish(request, metadata=who(user), timeout=10)
+        return self.stub.Publish(request, metadata=who(user), timeout=30)
 
     def subscribe(self, room: str, since: Any = None, user: str | None = None) -> Any:
         """The stream; its first message is `joined`."""

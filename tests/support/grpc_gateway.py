@@ -38,7 +38,7 @@ class GrpcGateway:
 
     def __exit__(self, kind: object, *exc: object) -> None:
         self.process.terminate()
-        code = self.process.wait(timeout=20)
+        code = self.process.wait(timeout=30)
         log, left = self.log, self._ready.exists()
         self._folder.cleanup()
         if kind is None:

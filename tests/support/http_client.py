@@ -55,7 +55,7 @@ class Stream:
         self._thread.start()
 
     def _poll(self, **more: str) -> dict[str, Any]:
-        reply = self._polls.get(self._url, params={**self._params, **more}, timeout=10)
+        reply = self._polls.get(self._url, params={**self._params, **more}, timeout=30)
         refuse(reply)
         return dict(with_bytes(reply.json()))
 
@@ -147,7 +147,7 @@ class HttpClient(Verbs):
         data = None if body is None else json.dumps(body, default=to_json)
         headers = {"Content-Type": "application/json"} if data else None
         sent = {"user": self.user, **params}
-        reply = self._http.request(method, self._api + path, params=sent, data=data, headers=headers, timeout=10)
+        reply = self._http.request(method, self._api + path, params=sent, data=data, headers=headers, timeout=30)
         refuse(reply)
         return dict(with_bytes(reply.json()))
 

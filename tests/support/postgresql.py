@@ -61,7 +61,7 @@ class PostgreSql:
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)  # "fast": it does not wait for its clients
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=30)
             self._process = None
 
     def freeze(self) -> None:

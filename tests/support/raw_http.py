@@ -45,7 +45,7 @@ class RawHttp:
         self.socket.bind((source, 0))
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.socket.settimeout(10)
+        self.socket.settimeout(30)
         self.socket.connect(("127.0.0.1", service.port))
         self._file: Any = Unclosed(socket.SocketIO(self.socket, "r"))
 

@@ -46,7 +46,7 @@ class RawWebSocket:
         self.socket.bind((source, 0))
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.socket.settimeout(10)
+        self.socket.settimeout(30)
         self.socket.connect((parts.hostname, parts.port))
         if parts.scheme == "https":
             self.socket = ssl.create_default_context().wrap_socket(self.socket, server_hostname=parts.hostname)
@@ -132,7 +132,7 @@ class Http:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None

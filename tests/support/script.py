@@ -25,4 +25,4 @@ class Script:
 
     def __exit__(self, *exc: object) -> None:
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=30)

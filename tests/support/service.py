@@ -77,12 +77,12 @@ class Service:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=30)
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=30)
 
     def restart(self) -> None:
         """Start again after `stop` or `kill`, on the same ports."""
@@ -119,7 +119,7 @@ class Service:
             headers = {"Authorization": f"Bearer {self.token}", **(headers or {})}
         try:
             with urllib.request.urlopen(
-                urllib.request.Request(self.http + path, headers=headers or {}), timeout=10
+                urllib.request.Request(self.http + path, headers=headers or {}), timeout=30
             ) as reply:
                 return reply.status, _body(reply)
         except urllib.error.HTTPError as error:

@@ -46,7 +46,7 @@ class SocketIoClient(Verbs):
         self.client.on("call", self._called, namespace=namespace)
         self.client.on("disconnect", lambda reason: self.events.append(("disconnect", reason)), namespace=namespace)
         auth = {"user": user, "info": info} if user else None
-        self.client.connect(url, namespaces=[namespace], transports=[transport], auth=auth, wait_timeout=10)
+        self.client.connect(url, namespaces=[namespace], transports=[transport], auth=auth, wait_timeout=30)
 
     def __enter__(self) -> SocketIoClient:
         return self
@@ -59,7 +59,7 @@ class SocketIoClient(Verbs):
         return self.on_call(body) if self.on_call else None
 
     def ask(self, verb: str, request: Any = None) -> dict[str, Any]:
-        answer: dict[str, Any] = self.client.call(verb, request, namespace=self.namespace, timeout=10)
+        answer: dict[str, Any] = self.client.call(verb, request, namespace=self.namespace, timeout=30)
         return answer
 
     @property

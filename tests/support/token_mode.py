@@ -43,7 +43,7 @@ class SocketIo:
             pass
 
     def ask(self, verb: str, **request: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = self.client.call(verb, request, namespace=self._namespace, timeout=10)
+        answer: dict[str, Any] = self.client.call(verb, request, namespace=self._namespace, timeout=30)
         return answer
 
     def __enter__(self) -> SocketIo:
@@ -71,4 +71,4 @@ def device(service: Service, id: str = "lamp", client_id: str | None = None, **c
 
 
 def operate(service: Service, method: str, path: str, token: str = "", **more: Any) -> requests.Response:
-    return requests.request(method, f"{service.http}/api/v1{path}", headers=bearer(token or ADMIN), timeout=10, **more)
+    return requests.request(method, f"{service.http}/api/v1{path}", headers=bearer(token or ADMIN), timeout=30, **more)

@@ -16,6 +16,7 @@ from rt_service.auth import credentials
 from rt_service.auth.credentials import Credentials, grant
 from rt_service.core.errors import BadRequest, Conflict, NotFound, TooManyRequests, Unauthorized, Unavailable
 from tests.support.accounts import House
+from tests.support.core import Core
 from tests.support.mosquitto import Mosquitto
 from tests.support.mqtt_client import MqttClient
 from tests.support.waiting import eventually
@@ -203,3 +204,14 @@ def test_what_is_no_grant_is_refused(text: str) -> None:
 def test_a_grant_names_rooms_and_verbs_as_a_token_does(text: str) -> None:
     with pytest.raises(BadRequest, match=r"a grant's (rooms|verbs) cannot have"):
         grant(text)
+
+
+@pytest.mark.parametrize("verb", ["jion", "publishes:say", "connect"])
+def test_a_misspelt_verb_is_named(verb: str) -> None:
+    with pytest.raises(BadRequest, match=f"there is no verb '{verb}'; there are join, leave"):
+        grant(f"/chat:lobby join,{verb}")
+
+
+@pytest.mark.parametrize("verb", [*sorted(Core().api._verbs.keys() - {"ping", "refresh"}), "kick", "publish:say", "*"])
+def test_every_verb_can_be_granted(verb: str) -> None:
+    assert grant(f"/chat:lobby {verb}")["verbs"] == [verb]
