@@ -40,9 +40,11 @@ class SqliteEngine:
         in_memory: Sequence[str] = (),
         forgot: Callable[[int], object] = lambda rooms: None,
     ) -> None:
-        """`forgot` is told of how many rooms memory had no place any more."""
+        """`forgot` is told of how many rooms memory had no place any more.
+
+        Raises CannotOpen: what is in the file cannot be read.
+        """
         self._forgot = forgot
-        """Raises CannotOpen: what is in the file cannot be read."""
         self._database = database
         self._clock = clock
         self._bounds = bounds
