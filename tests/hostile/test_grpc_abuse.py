@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -36,7 +38,7 @@ SENSELESS = [
 
 def publish(channel: GrpcChannel, **fields: object) -> rt.PublishResponse:
     asked = {"ns": "chat", "room": "grpc", "event": "say", "data": "1", **fields}
-    return channel.stub.Publish(rt.PublishRequest(**asked), metadata=who("grpc"), timeout=10)
+    return channel.stub.Publish(rt.PublishRequest(**asked), metadata=who("grpc"), timeout=30)
 
 
 @pytest.mark.parametrize("field", ["ns", "room", "event", "id", "key"])
@@ -67,8 +69,8 @@ def test_a_caller_that_sends_messages_larger_than_may_be(siege: Siege) -> None:
 def test_a_caller_whose_metadata_names_nobody(siege: Siege, user: str) -> None:
     asked = rt.PresenceRequest(ns="chat", room="grpc")
     with siege.attack() as service, GrpcChannel(service.grpc) as channel:
-        channel.stub.Presence(asked, metadata=[("authorization", "Basic x"), ("kind", "god")], timeout=10)
-        error = error_of(lambda: channel.stub.Presence(asked, metadata=[("user", user)], timeout=10))
+        channel.stub.Presence(asked, metadata=[("authorization", "Basic x"), ("kind", "god")], timeout=30)
+        error = error_of(lambda: channel.stub.Presence(asked, metadata=[("user", user)], timeout=30))
         assert error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
@@ -100,7 +102,7 @@ def test_a_session_whose_requests_make_no_sense(siege: Siege) -> None:
     asked = [rt.SessionRequest(ref=str(n), op=op, ns=ns, data=data) for n, (op, ns, data) in enumerate(SENSELESS)]
     asked.append(rt.SessionRequest(ref="x" * 500, op="ping", ns="/chat"))
     with siege.attack() as service, GrpcChannel(service.grpc) as channel:
-        answers = list(channel.stub.Session(iter(asked), metadata=who("senseless"), timeout=10))
+        answers = list(channel.stub.Session(iter(asked), metadata=who("senseless"), timeout=30))
         assert [answer.answer.ok for answer in answers] == [False] * len(asked)
 
 
@@ -159,7 +161,7 @@ NO_WINDOW = BEGIN[:24] + frame(SETTINGS_FRAME, 0, 0, b"\0\4\0\0\0\0")  # it take
 
 def watch(channel: GrpcChannel, service: str = "") -> Iterator[health_pb2.HealthCheckResponse]:
     watched: Iterator[health_pb2.HealthCheckResponse] = health_pb2_grpc.HealthStub(channel.channel).Watch(
-        health_pb2.HealthCheckRequest(service=service), timeout=20
+        health_pb2.HealthCheckRequest(service=service), timeout=30
     )
     return watched
 
@@ -185,8 +187,16 @@ def test_clients_that_watch_the_health_without_end(siege: Siege) -> None:
     counted = 'rt_grpc_streams_ended_total{outcome="too_many_requests"}'
     with siege.attack(counted) as service, GrpcChannel(service.grpc) as channel:
         streams = [watch(channel, f"{n}" * 50) for n in range(300)]
-        outcomes = [error_of(lambda one=one: next(one)).code() for one in streams[100:]]
-        assert outcomes == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 200
+        outcomes = Counter(first_outcome(one) for one in streams)  # which of them came first, the network decides
+        assert outcomes.keys() == {"told", grpc.StatusCode.RESOURCE_EXHAUSTED} and outcomes["told"] <= 100
+
+
+def first_outcome(stream: Iterator[Any]) -> Any:
+    try:
+        next(stream)
+        return "told"
+    except grpc.RpcError as error:
+        return error.code()
 
 
 def connected(service: Service) -> socket.socket:
@@ -223,11 +233,11 @@ def test_a_caller_that_comes_and_goes_does_not_use_up_the_connections_of_others(
                 time.sleep(0.005)  # so that it comes so far as to be asked
                 stream.cancel()
             assert service.get("/livez")[0] == 200
-            error = error_of(lambda: channel.stub.Presence(rt.PresenceRequest(ns="chat", room="r"), timeout=20))
+            error = error_of(lambda: channel.stub.Presence(rt.PresenceRequest(ns="chat", room="r"), timeout=30))
             assert refused(error) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too_many_requests")
 
 
 def begin(channel: GrpcChannel, what: str) -> grpc.Future:
     if what == "Subscribe":
-        return channel.stub.Subscribe(rt.SubscribeRequest(ns="chat", room="r"), timeout=20)
-    return channel.stub.Call.future(rt.CallRequest(ns="chat", to="user:deaf", method="m", data="1"), timeout=20)
+        return channel.stub.Subscribe(rt.SubscribeRequest(ns="chat", room="r"), timeout=30)
+    return channel.stub.Call.future(rt.CallRequest(ns="chat", to="user:deaf", method="m", data="1"), timeout=30)

@@ -48,7 +48,7 @@ def test_clients_that_come_back_all_at_once(siege: Siege, come: Callable[[int], 
         where = ("127.0.0.1", service.mqtt_port if come is over_mqtt else service.port)
         clients = []
         for n in range(CLIENTS):
-            clients.append(socket.create_connection(where, timeout=20))
+            clients.append(socket.create_connection(where, timeout=30))
             clients[-1].sendall(come(n))
         for client in clients:
             answer = b""

@@ -64,7 +64,7 @@ def waited_s(pid: int) -> float:
 
 def watch(about: About, seen: Seen) -> None:
     parts = urlsplit(about.http)
-    with socket.create_connection((parts.hostname, parts.port), timeout=10, source_address=(HERE, 0)) as client:
+    with socket.create_connection((parts.hostname, parts.port), timeout=30, source_address=(HERE, 0)) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while True:
             waited, began = waited_s(about.pid), time.monotonic()
