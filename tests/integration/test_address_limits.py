@@ -54,11 +54,17 @@ def http(service: Service) -> RawHttp:
     return client
 
 
+def websocket(service: Service, path: str, headers: dict[str, str] | None = None) -> RawWebSocket:
+    client = RawWebSocket(service.http, path, headers, source=GREEDY)
+    assert client.status == 101
+    return client
+
+
 KINDS: dict[str, Callable[[Service], Any]] = {
     "http": http,
-    "ws": lambda service: RawWebSocket(service.http, "/ws", source=GREEDY),
-    "socketio": lambda service: RawWebSocket(service.http, "/socket.io/?EIO=4&transport=websocket", source=GREEDY),
-    "mqtt over ws": lambda service: RawWebSocket(service.http, "/mqtt", OVER_WS, source=GREEDY),
+    "ws": lambda service: websocket(service, "/ws"),
+    "socketio": lambda service: websocket(service, "/socket.io/?EIO=4&transport=websocket"),
+    "mqtt over ws": lambda service: websocket(service, "/mqtt", OVER_WS),
     "stream": stream,
     "mqtt": mqtt,
 }
