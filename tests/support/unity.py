@@ -87,8 +87,9 @@ class Build:
     def run(self, test: str, shared: Service) -> None:
         """Raises AssertionError with what the test said, unless it said last that it passed."""
         command = [need("mono"), "--debug", str(self.tests), test]
+        pipe = subprocess.PIPE  # in a folder of its own: where mono crashes as it exits, it leaves a report
         with Host(shared) as host, subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True, cwd=self.folder
         ) as process:  # fmt: skip
             killer = threading.Timer(TEST_S, process.kill)
             killer.start()

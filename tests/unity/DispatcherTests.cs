@@ -82,6 +82,69 @@ namespace RtService.Tests
         }
 
         [Test]
+        public void WhoConnectsAgainWhenItIsClosedIsNotLeftBehindEither()
+        {
+            var socket = new WebSocketClient(Host.Service().Replace("http", "ws") + "/echo");
+            var client = new RtClient(Host.Service());
+            client.Namespace("/chat");
+            socket.Closed += why => socket.Connect();
+            client.StateChanged += state =>
+            {
+                if (state == ConnectionState.Closed) client.Connect();
+            };
+            socket.Connect();
+            Stage.Await(client.ConnectAsync());
+            Stage.Until(() => socket.IsOpen);
+            UnityStub.Engine.Stop();
+            Assert.Throws<InvalidOperationException>(() => socket.Send("there is no connection, nor about to be"));
+            Assert.That(client.State, Is.EqualTo(ConnectionState.Closed));
+            UnityStub.Engine.Play(typeof(RtClient).Assembly);
+            Assert.Throws<InvalidOperationException>(() => socket.Send("nor now"));
+            Assert.That(client.State, Is.EqualTo(ConnectionState.Closed));
+            using (var next = new WebSocketClient(Host.Service().Replace("http", "ws") + "/echo"))
+            {
+                next.Connect();
+                Stage.Until(() => next.IsOpen);
+            }
+        }
+
+        [Test]
+        public void WhoConnectsAgainInTheBackgroundIsConnectedWhenThatIsOver()
+        {
+            using (var socket = new WebSocketClient(Host.Service().Replace("http", "ws") + "/echo"))
+            {
+                socket.Closed += why => socket.Connect();
+                socket.Connect();
+                Stage.Until(() => socket.IsOpen);
+                UnityStub.Engine.Pause(true);
+                Assert.Throws<InvalidOperationException>(() => socket.Send("not in the background"));
+                UnityStub.Engine.Pause(false);
+                Stage.Until(() => socket.IsOpen);
+            }
+        }
+
+        [Test]
+        public void WhatWasDisposedDoesNotConnect()
+        {
+            var socket = new WebSocketClient(Host.Service().Replace("http", "ws") + "/echo");
+            var client = new RtClient(Host.Service());
+            socket.Dispose();
+            client.Dispose();
+            Assert.Throws<ObjectDisposedException>(socket.Connect);
+            Assert.Throws<ObjectDisposedException>(client.Connect);
+        }
+
+        [Test]
+        public void OutsideOfPlayModeNothingConnectsAndThatIsSaid()
+        {
+            UnityStub.Engine.Edit();
+            var socket = new WebSocketClient(Host.Service().Replace("http", "ws") + "/echo");
+            socket.Connect();
+            Assert.That(UnityStub.Engine.Logged, Is.EqualTo(new[] { "warning: rt-service: connections are there in play mode only" }));
+            Assert.Throws<InvalidOperationException>(() => socket.Send("hello"));
+        }
+
+        [Test]
         public void AnEchoComesBackAsItWasSent()
         {
             var socket = new WebSocketClient(Host.Service().Replace("http", "ws") + "/echo");
@@ -112,13 +175,16 @@ namespace RtService.Tests
         [Test]
         public void ASocketThatCannotConnectSaysWhy()
         {
-            var told = new List<string>();
-            using (var socket = new WebSocketClient("ws://127.0.0.1:1/echo"))
+            foreach (var url in new[] { "ws://127.0.0.1:1/echo", "127.0.0.1", "http://127.0.0.1:5000/echo" })
             {
-                socket.Closed += told.Add;
-                socket.Connect();
-                Stage.Until(() => told.Count == 1);
-                Assert.That(told[0], Is.Not.Empty);
+                var told = new List<string>();
+                using (var socket = new WebSocketClient(url))
+                {
+                    socket.Closed += told.Add;
+                    socket.Connect();
+                    Stage.Until(() => told.Count == 1);
+                    Assert.That(told[0], Is.Not.Empty);
+                }
             }
         }
 
@@ -191,6 +257,7 @@ namespace RtService.Tests
             schedule.After(240000, () => done++);
             monotonic += 1000; // an hour asleep, of which phones count a second
             wall += 3600000;
+            schedule.Wake();
             schedule.Run();
             Assert.That(done, Is.EqualTo(1));
             schedule.After(10000, () => done++);

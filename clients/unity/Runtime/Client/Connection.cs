@@ -21,7 +21,7 @@ namespace RtService
         private long _partBytes;
         private long _patienceMs = OpeningMs;
         private long _silentMs;
-        private bool _heard;
+        private bool _heard = true; // what went by before it was there is no silence
         private long _maxPayload = long.MaxValue;
 
         public Connection(ITransport transport, string url, int inboundBytes, int outboundBytes)
@@ -50,6 +50,7 @@ namespace RtService
         {
             packet = default(Packet);
             Frame frame;
+            var closed = _transport.State == TransportState.Closed; // before: what comes in between comes before it
             while (Ended == null && _transport.TryReceive(out frame))
             {
                 _heard = true;
@@ -62,7 +63,7 @@ namespace RtService
                     Break("violation", error.Message);
                 }
             }
-            if (Ended == null && _transport.State == TransportState.Closed) Break(Name(_transport.End), _transport.Detail);
+            if (Ended == null && closed) Break(Name(_transport.End), _transport.Detail);
             return false;
         }
 

@@ -47,6 +47,7 @@ namespace RtService
         private ConnectionState _state;
         private bool _wanted;
         private bool _suspended;
+        private bool _disposed;
         private long _openedMs;
 
         /// <summary>
@@ -117,9 +118,11 @@ namespace RtService
         /// Connect, and stay connected until <see cref="Close"/>. Returns at once. What was refused is tried again. There is
         /// something to connect to when a namespace was asked for, before or after.
         /// </summary>
+        /// <exception cref="ObjectDisposedException">It was disposed.</exception>
         public void Connect()
         {
             CheckThread();
+            if (_disposed) throw new ObjectDisposedException("RtClient");
             _wanted = true;
             foreach (var one in AllNamespaces())
             {
@@ -165,6 +168,7 @@ namespace RtService
         /// <summary>Close it, for good.</summary>
         public void Dispose()
         {
+            _disposed = true;
             Close();
             MainThreadDispatcher.Remove(this);
         }
@@ -260,10 +264,12 @@ namespace RtService
         private void OpenIfWanted()
         {
             if (!_wanted || _suspended || _connection != null || _backoff.IsWaiting || !HasWanted()) return;
-            Become(ConnectionState.Connecting);
+            if (!MainThreadDispatcher.Drives) return;
+            Schedule.Wake();
             _openedMs = Schedule.NowMs;
             RetryAfterMs = null;
             _connection = new Connection(Options.Transport(), Url, Options.InboundBytes, Options.OutboundBytes);
+            Become(ConnectionState.Connecting);
         }
 
         private bool HasWanted()

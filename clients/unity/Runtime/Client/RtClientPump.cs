@@ -25,6 +25,7 @@ namespace RtService
             try
             {
                 var until = Stopwatch.GetTimestamp() + (long)(budgetMs * Stopwatch.Frequency / 1000);
+                Schedule.Wake();
                 var now = Schedule.NowMs;
                 var elapsed = now - _lastPumpMs;
                 _lastPumpMs = now;

@@ -117,7 +117,8 @@ namespace RtService
 
         /// <summary>
         /// Any verb of docs/protocol.md with what it takes: <c>rooms</c>, <c>twin</c>, <c>ping</c>, … Gets the whole answer.
-        /// It is asked once, now: without a connection it is refused as <c>unavailable</c>.
+        /// It is asked once, now: without a connection it is refused as <c>unavailable</c>, before this returns; a callback that
+        /// asks again then, at once, never ends.
         /// </summary>
         public void Ask(string verb, JsonObject request, Action<RtException, JsonValue> done, int timeoutMs = AnswerMs)
         {

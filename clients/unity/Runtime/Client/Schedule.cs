@@ -49,12 +49,17 @@ namespace RtService
             return timer;
         }
 
-        /// <summary>Do what is due, the earliest first.</summary>
-        public void Run()
+        /// <summary>Look how long the device slept. From now on that counts.</summary>
+        public void Wake()
         {
             var lag = _wallMs() - _monotonicMs();
             if (lag - _lag > SleptMs) _slept += lag - _lag;
             _lag = lag;
+        }
+
+        /// <summary>Do what is due, the earliest first.</summary>
+        public void Run()
+        {
             var now = NowMs;
             while (now >= _earliest)
             {

@@ -130,7 +130,8 @@ namespace RtService
         /// <summary>The number, or <paramref name="otherwise"/>.</summary>
         public float AsFloat(float otherwise = 0)
         {
-            return IsNumber ? (float)AsDouble() : otherwise;
+            var number = (float)AsDouble(otherwise);
+            return float.IsInfinity(number) ? otherwise : number;
         }
 
         /// <summary>Whether it is true, or <paramref name="otherwise"/> if it is neither true nor false.</summary>
@@ -189,6 +190,14 @@ namespace RtService
         public static implicit operator JsonValue(long value)
         {
             return new JsonValue(JsonKind.Integer, value, null);
+        }
+
+        /// <summary>A whole number. Without this one C# would take it for a float, and lose digits.</summary>
+        /// <exception cref="OverflowException">It is larger than a long may be; send it as text.</exception>
+        public static implicit operator JsonValue(ulong value)
+        {
+            if (value > long.MaxValue) throw new OverflowException(value + " is larger than a number may be here; send it as text");
+            return (long)value;
         }
 
         /// <summary>A number.</summary>

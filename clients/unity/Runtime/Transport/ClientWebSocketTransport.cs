@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Text;
 using System.Threading;
@@ -11,7 +12,7 @@ namespace RtService
     public sealed class ClientWebSocketTransport : ITransport
     {
         private const int ConnectMs = 15000;
-        private const int GoodbyeMs = 2000;
+        private const int GoodbyeMs = 5000; // for what waits, too
 
         private readonly ClientWebSocket _socket = new ClientWebSocket();
         private readonly CancellationTokenSource _over = new CancellationTokenSource();
@@ -44,7 +45,7 @@ namespace RtService
             _options = options;
             _ping = options.Ping == null ? null : Encoding.UTF8.GetBytes(options.Ping);
             _pong = options.Pong == null ? null : Encoding.UTF8.GetBytes(options.Pong);
-            Task.Run(() => Run(new Uri(url)));
+            Task.Run(() => Run(url));
         }
 
         /// <inheritdoc />
@@ -67,6 +68,8 @@ namespace RtService
             if (_state == TransportState.Connecting) Finish(TransportEnd.Here, "closed while it connected");
             if (_state == TransportState.Closed || _goodbye) return;
             _goodbye = true;
+            lock (_ending)
+                if (!_isOver) _over.CancelAfter(GoodbyeMs); // from now: a network that takes nothing does not hold it up
             _sendable.Release();
         }
 
@@ -82,10 +85,11 @@ namespace RtService
             Abort();
         }
 
-        private async Task Run(Uri address)
+        private async Task Run(string url)
         {
             try
             {
+                var address = new Uri(url);
                 using (var connecting = CancellationTokenSource.CreateLinkedTokenSource(_over.Token))
                 {
                     connecting.CancelAfter(ConnectMs);
@@ -162,7 +166,6 @@ namespace RtService
                     }
                     else if (_goodbye)
                     {
-                        _over.CancelAfter(GoodbyeMs);
                         await _socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, "", _over.Token).ConfigureAwait(false);
                         return;
                     }
@@ -195,11 +198,15 @@ namespace RtService
             return true;
         }
 
-        /// <summary>The innermost message: the outer ones say only that it went wrong.</summary>
+        /// <summary>
+        /// The innermost message: the outer ones say only that it went wrong. That a type of System.Net.Sockets is named here is
+        /// what Unity goes by when it decides whether a game for Android may use the network.
+        /// </summary>
         private static string Why(Exception error)
         {
             while (error.InnerException != null) error = error.InnerException;
-            return error.Message;
+            var socket = error as SocketException;
+            return socket == null ? error.Message : socket.SocketErrorCode + ": " + socket.Message;
         }
 
         /// <summary>Frames between two threads.</summary>

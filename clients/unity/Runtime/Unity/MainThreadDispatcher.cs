@@ -42,6 +42,8 @@ namespace RtService
         private static MainThreadDispatcher _instance;
         private static int _mainThread;
         private static int _refused;
+        private static bool _closing; // now
+        private static bool _quit;
 
         /// <summary>Whether this is the main thread.</summary>
         public static bool IsMainThread { get { return Environment.CurrentManagedThreadId == _mainThread; } }
@@ -71,13 +73,30 @@ namespace RtService
         /// <summary>End every connection; the editor calls it too, before it throws the code away.</summary>
         public static void CloseAll()
         {
+            _closing = true;
             foreach (var one in Pumped.ToArray()) Guard(one.Close);
+            _closing = false;
         }
 
         /// <summary>What is driven now, for the editor's window.</summary>
         public static IPumped[] All()
         {
             return Pumped.ToArray();
+        }
+
+        /// <summary>
+        /// Whether what connects now will be driven, and closed at the end. Not at the end of play mode, when a handler is told
+        /// that its connection was closed and makes another one; nor in edit mode.
+        /// </summary>
+        internal static bool Drives
+        {
+            get
+            {
+                if (_closing || _quit) return false;
+                Make(); // where a game destroyed it, with everything else
+                if (_instance == null) UnityEngine.Debug.LogWarning("rt-service: connections are there in play mode only");
+                return _instance != null;
+            }
         }
 
         /// <exception cref="InvalidOperationException">This is not the main thread.</exception>
@@ -102,16 +121,25 @@ namespace RtService
             lock (Posted) Posted.Clear();
             _refused = 0;
             _instance = null;
+            _quit = false;
             _mainThread = Environment.CurrentManagedThreadId;
         }
 
         [RuntimeInitializeOnLoadMethod(RuntimeInitializeLoadType.BeforeSceneLoad)]
         private static void Make()
         {
-            if (_instance != null || !Application.isPlaying) return;
+            if (_instance != null || _quit || !Application.isPlaying) return;
             var home = new GameObject("rt-service");
             DontDestroyOnLoad(home);
             _instance = home.AddComponent<MainThreadDispatcher>();
+        }
+
+        /// <summary>Where the editor compiled while it played, the statics were made anew, and this one is still there.</summary>
+        private void OnEnable()
+        {
+            if (_instance != null) return;
+            _instance = this;
+            _mainThread = Environment.CurrentManagedThreadId;
         }
 
         private void Update()
@@ -139,6 +167,11 @@ namespace RtService
                 if (paused) Guard(one.Suspend);
                 else Guard(one.Resume);
             }
+        }
+
+        private void OnApplicationQuit()
+        {
+            _quit = true;
         }
 
         private void OnDestroy()

@@ -1,4 +1,5 @@
 using System;
+using System.Diagnostics;
 using System.Text;
 
 namespace RtService
@@ -23,6 +24,8 @@ namespace RtService
         private readonly HandlerList<string> _closed;
         private ITransport _transport;
         private bool _suspended;
+        private bool _comesBack; // when that is over
+        private bool _disposed;
 
         /// <summary>Makes one; <see cref="Connect"/> connects it.</summary>
         public WebSocketClient(string url, TransportOptions options = null)
@@ -51,10 +54,13 @@ namespace RtService
         /// <summary>Whether it is open now.</summary>
         public bool IsOpen { get; private set; }
 
-        /// <summary>Begin to connect; if it is connected nothing happens.</summary>
+        /// <summary>Begin to connect; if it is connected nothing happens. In the background it waits until that is over.</summary>
+        /// <exception cref="ObjectDisposedException">It was disposed.</exception>
         public void Connect()
         {
-            if (_transport != null) return;
+            if (_disposed) throw new ObjectDisposedException("WebSocketClient");
+            _comesBack = _suspended;
+            if (_suspended || _transport != null || !MainThreadDispatcher.Drives) return;
             _transport = Transports.Create();
             _transport.Open(_url, _options);
         }
@@ -76,7 +82,7 @@ namespace RtService
         /// <summary>Send what waits, and close.</summary>
         public void Close()
         {
-            _suspended = false;
+            _comesBack = false;
             if (_transport == null) return;
             _transport.Close();
             OnEnded("closed here");
@@ -85,6 +91,7 @@ namespace RtService
         /// <summary>Close it, for good.</summary>
         public void Dispose()
         {
+            _disposed = true;
             Close();
             MainThreadDispatcher.Remove(this);
         }
@@ -92,45 +99,53 @@ namespace RtService
         /// <summary>The dispatcher calls it.</summary>
         public void Pump(double budgetMs)
         {
-            var until = DateTime.UtcNow.AddMilliseconds(budgetMs);
-            if (_transport != null && !IsOpen && _transport.State == TransportState.Open)
-            {
-                IsOpen = true;
-                _opened.Tell(this);
-            }
+            var until = Stopwatch.GetTimestamp() + (long)(budgetMs * Stopwatch.Frequency / 1000);
+            var transport = _transport; // a handler may close it, and connect again
+            if (transport == null) return;
+            var closed = transport.State == TransportState.Closed; // before: what comes in between comes before it
+            if (transport.State == TransportState.Open) OnOpen();
             Frame frame;
-            while (_transport != null && _transport.TryReceive(out frame))
+            while (_transport == transport && transport.TryReceive(out frame))
             {
+                OnOpen(); // where it was for less than a frame
                 if (frame.IsText) _textReceived.Tell(Encoding.UTF8.GetString(frame.Bytes));
                 else _binaryReceived.Tell(frame.Bytes);
-                if (DateTime.UtcNow >= until) return;
+                if (Stopwatch.GetTimestamp() >= until) return;
             }
-            if (_transport == null || _transport.State != TransportState.Closed) return;
-            var detail = _transport.Detail;
-            _transport.Dispose();
-            OnEnded(detail);
+            if (_transport != transport || !closed) return;
+            transport.Dispose();
+            OnEnded(transport.Detail);
         }
 
         /// <summary>The dispatcher calls it.</summary>
         public void Suspend()
         {
+            if (_suspended) return;
+            _suspended = true;
+            _comesBack = _transport != null;
             if (_transport == null) return;
             _transport.Dispose();
             OnEnded("the application went to the background");
-            _suspended = true;
         }
 
         /// <summary>The dispatcher calls it.</summary>
         public void Resume()
         {
-            if (_suspended) Connect();
             _suspended = false;
+            if (_comesBack) Connect();
         }
 
         private void Send(Frame frame)
         {
             if (_transport == null) throw new InvalidOperationException("connect first");
             _transport.Send(frame);
+        }
+
+        private void OnOpen()
+        {
+            if (IsOpen) return;
+            IsOpen = true;
+            _opened.Tell(this);
         }
 
         private void OnEnded(string why)

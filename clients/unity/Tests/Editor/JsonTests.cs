@@ -55,6 +55,22 @@ namespace RtService.Tests
         }
 
         [Test]
+        public void AnUlongIsNoFloat()
+        {
+            JsonValue id = 76561198012345678ul;
+            Assert.That(id.ToString(), Is.EqualTo("76561198012345678"));
+            Assert.Throws<OverflowException>(() => id = ulong.MaxValue);
+        }
+
+        [Test]
+        public void ANumberThatIsNoFloatIsNotInfinite()
+        {
+            Assert.That(JsonValue.Parse("1e300").AsFloat(5), Is.EqualTo(5f));
+            Assert.That(JsonValue.Parse("-1e300").AsFloat(5), Is.EqualTo(5f));
+            Assert.That(JsonValue.Parse("\"x\"").AsFloat(5), Is.EqualTo(5f));
+        }
+
+        [Test]
         public void NumbersAreReadAsTheyWereWritten()
         {
             var random = new Random(1);

@@ -261,6 +261,13 @@ namespace UnityStub
             Application.isPlaying = false;
         }
 
+        /// <summary>The editor, in which nothing was played yet.</summary>
+        public static void Edit()
+        {
+            foreach (var one in Live.ToArray()) Destroy(one.gameObject);
+            Application.isPlaying = false;
+        }
+
         internal static void OnAdded(MonoBehaviour added)
         {
             Live.Add(added);
