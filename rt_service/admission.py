@@ -64,6 +64,10 @@ class Admission:
         self._numbers = itertools.count()
         self._log = log.get("admission")
 
+    def check(self, credentials: Mapping[str, Any]) -> None:
+        """Raises Unauthorized, TokenExpired or BadRequest: nobody comes in with these."""
+        self._policy.identify(credentials)
+
     def open(
         self, sid: str, namespace: str, credentials: Mapping[str, Any], transport: Transport, publishes: TokenBucket
     ) -> Session:

@@ -106,6 +106,10 @@ class Api:
         bucket = TokenBucket(self._bounds.publishes_per_s, self._bounds.publish_burst, self._clock.monotonic())
         return self._admission.open(sid, namespace, credentials, transport, bucket)
 
+    def check(self, credentials: Mapping[str, Any]) -> None:
+        """Raises Unauthorized, TokenExpired or BadRequest: nobody comes in with these."""
+        self._admission.check(credentials)
+
     def disconnect(self, session: Session) -> None:
         self._hub.close(session)
 

@@ -46,7 +46,8 @@ from rt_service.gateways.service_http import ServiceHttp
 from rt_service.gateways.sessions_http import SessionsHttp
 from rt_service.gateways.socketio.gateway import SocketIoGateway
 from rt_service.gateways.streams.gateway import Streams
-from rt_service.gateways.ws.gateway import Echo, WsGateway
+from rt_service.gateways.ws.echo import Echo
+from rt_service.gateways.ws.gateway import WsGateway
 from rt_service.gateways.ws.upgrade import PlainWebSockets
 from rt_service.metrics import Metrics
 from rt_service.mqtt.dead_letters import DeadLetters
@@ -285,6 +286,8 @@ class Service:
         if self.mqtt:
             self.mqtt.stop_listening()
         self.polls.stop()
+        self.ws.stop()
+        self.echo.stop()
         self._close_sessions(drain_s * 0.7)
         self._flush(min(FLUSH_MOST_S, until - 0.2 * drain_s - clock.monotonic()))
         if self.bridge:

@@ -5,6 +5,7 @@ Names are `Any` with a schema for the documents: `core.names` checks them, with 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -106,13 +107,14 @@ class Ping(Struct):
     pass
 
 
-_PLAIN = {"`object`": "an object", "`str`": "a string", "`int`": "a whole number", "`float`": "a number"} | {
-    "`bool`": "true or false",
-    "`array`": "a list",
-    "`null`": "null",
-    "`bytes`": "binary",
+_PLAIN = {"object": "an object", "str": "a string", "int": "a whole number", "float": "a number"} | {
+    "bool": "true or false",
+    "array": "a list",
+    "null": "null",
+    "bytes": "binary",
 }
-
+_ONE = "|".join(_PLAIN)
+_TYPES = re.compile(rf"`((?:{_ONE})(?: \| (?:{_ONE}))*)`")
 
 K = TypeVar("K")
 
@@ -128,8 +130,7 @@ def convert(verb: str, request: Any, kind: type[K]) -> K:
 def plainly(error: msgspec.ValidationError) -> str:
     """What msgspec found wrong, in the words of JSON."""
     text = str(error).replace(" - at `$.", " at `").replace(" - at `$`", "")
-    for python, plain in _PLAIN.items():
-        text = text.replace(python, plain)
+    text = _TYPES.sub(lambda found: " or ".join(_PLAIN[one] for one in found[1].split(" | ")), text)
     if "Invalid enum value" in text:
         text = "class is kept, latest or volatile, not " + text.partition("Invalid enum value ")[2].partition(" at ")[0]
     return text[0].lower() + text[1:]

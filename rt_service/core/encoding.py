@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, NamedTuple
+import json
+from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
@@ -11,6 +12,7 @@ from rt_service.core.errors import InvalidData
 
 MAX_DEPTH = 200
 _ENCODERS_DEPTH = 254  # orjson's, of which 54 are left for what data stands in
+_READ_AGAIN_BYTES = 128 * 1024  # twice what a message may be
 
 
 class Encoded(NamedTuple):
@@ -45,7 +47,10 @@ def encode(value: Any) -> Encoded:
         _check_depth(value)
         return Encoded(text, binary)
     except orjson.JSONEncodeError as error:
-        raise InvalidData(f"data cannot be sent as JSON: {error}") from None
+        why = str(error)
+        if why.startswith("Type is not"):  # it names a class
+            why = "there is something in it that JSON has no form for"
+        raise InvalidData(f"data cannot be sent as JSON: {why}") from None
 
 
 def in_base64(value: Any) -> Any:
@@ -80,3 +85,23 @@ def loads(text: bytes | str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise InvalidData(f"not JSON: {error}") from None
+
+
+def grammatical(text: bytes) -> Any:
+    """The value of `text`, also where `loads` refuses it: half of a surrogate pair, a number too large.
+
+    It is not to be sent on; it says whom the refusal is for.
+
+    Raises:
+        InvalidData: it is not JSON (RFC 8259), or so long that it is not read twice.
+    """
+    if len(text) > _READ_AGAIN_BYTES:
+        raise InvalidData("not JSON")
+    try:
+        return json.loads(text.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise InvalidData("not JSON") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)  # NaN, Infinity

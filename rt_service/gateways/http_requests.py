@@ -128,6 +128,8 @@ def failure(error: dict[str, Any], status: int | None = None) -> Response:
     response = json({"error": error}, status or ERRORS[error["code"]].http_status)
     if "retry_after_ms" in error:
         response.headers["Retry-After"] = str(-(-error["retry_after_ms"] // 1000))
+    if response.status_code == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1
     return response
 
 

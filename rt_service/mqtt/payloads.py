@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any, Protocol
 
 import cbor2
@@ -70,7 +71,11 @@ class Cbor:
 
     def decode(self, payload: bytes) -> Any:
         try:
-            return _jsonable(cbor2.loads(payload))
+            stream = io.BytesIO(payload)
+            value = cbor2.load(stream)
+            if stream.tell() < len(payload):
+                raise ValueError(f"{len(payload) - stream.tell()} bytes too many")
+            return _jsonable(value)
         except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError, OverflowError) as error:
             raise InvalidData(f"not CBOR: {error}") from None
 
@@ -79,7 +84,7 @@ class Cbor:
 
 
 def _jsonable(value: Any) -> Any:
-    """`value` as a JSON client would see it: times as text, no NaN. Raises InvalidData where JSON has no form."""
+    """`value` as a JSON client would see it: times as text, NaN as null. Raises InvalidData where JSON has no form."""
     encoded = encoding.encode(value)
     return value if encoded.binary else encoding.loads(encoded.json)
 

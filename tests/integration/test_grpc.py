@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -314,3 +315,11 @@ def test_clients_at_the_same_time_do_not_get_each_others_answers(service: Servic
     for thread in threads:
         thread.join(30)
     assert wrong == []
+
+
+def test_everybody_who_asks_at_once_is_answered_or_told_why(service: Service) -> None:
+    """Well past what gRPC would keep waiting before it cancels some at random."""
+    with GrpcChannel(service.grpc) as client:
+        asked = [client.stub.Publish.future(says("grpc-many", str(n)), timeout=60) for n in range(3000)]
+        codes = Counter(one.code() for one in asked)  # which waits for each
+    assert codes.keys() <= {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import socketio
 
+from tests.support.raw_ws import RawWebSocket
 from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
 from tests.support.waiting import eventually
@@ -206,6 +208,38 @@ def test_a_session_past_its_users_limit_is_told_and_closed() -> None:
         assert small.metric("rt_sessions", transport="socketio") == 1
         assert first.ok("ping")
         first.client.disconnect()
+
+
+@pytest.mark.parametrize("data", ['"half an emoji: \\ud83d"', "1e999"])
+def test_data_that_cannot_be_sent_on_is_refused_and_the_connection_lives_on(service: Service, data: str) -> None:
+    with RawWebSocket(service.http, "/socket.io/?EIO=4&transport=websocket") as client:
+        assert client.text().startswith("0")
+        client.send("40/chat,")
+        assert client.text().startswith("40/chat,")
+        for event in ("publish", "say"):
+            client.send(f'42/chat,7["{event}",{{"room":"lobby","event":"say","data":{data}}}]')
+            assert json.loads(client.text().removeprefix("43/chat,7"))[0]["error"]["code"] == "invalid_data"
+        client.send('42/chat,8["ping"]')
+        assert client.text().startswith("43/chat,8")
+
+
+def test_an_answer_that_cannot_be_sent_on_fails_the_call(service: Service) -> None:
+    path = "/socket.io/?EIO=4&transport=websocket"
+    with RawWebSocket(service.http, path) as callee, SocketIoClient(service.http) as caller:
+        assert callee.text().startswith("0")
+        callee.send('40/chat,{"user":"cuts-emojis"}')
+        assert callee.text().startswith("40/chat,")
+
+        def answer() -> None:
+            asked = callee.text().removeprefix("42/chat,")
+            number = asked[: asked.index("[")]
+            callee.send(f'43/chat,{number}["half: \\ud83d"]')
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        error = caller.ask("call", {"to": "user:cuts-emojis", "method": "m", "data": 1})["error"]
+        answering.join()
+        assert error["code"] == "invalid_data"
 
 
 def test_a_connection_that_joins_no_namespace_is_closed() -> None:

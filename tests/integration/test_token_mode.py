@@ -48,12 +48,14 @@ def test_over_no_way_in_is_somebody_let_in_without_a_good_token(service: Service
             assert client.refusals[0]["data"]["code"] in codes
     with ws(service, token) as client:
         assert client.refused("join", room="lobby") in codes
+        assert client.refused("auth", token=token) in codes
     for path in ("/stream", "/publications", "/members", "/publications?wait=1"):
         for reply in (
             requests.get(room(service, "lobby") + path, headers=bearer(token), timeout=30),
             requests.get(room(service, "lobby") + path, {"token": token}, timeout=30),
         ):
             assert reply.status_code == 401 and reply.json()["error"]["code"] in codes
+            assert reply.headers["WWW-Authenticate"] == "Bearer"
     body = {"event": "say", "data": 1}
     assert (
         requests.post(

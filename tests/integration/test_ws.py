@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from rt_service.mqtt import codec
@@ -59,6 +59,7 @@ def test_a_callee_answers_a_call_or_fails_it(service: Service) -> None:
 
 def test_who_it_is_may_be_said_first_and_not_later(service: Service) -> None:
     with WsClient(service.http) as client:
+        assert client.refused("auth", user="no name") == "bad_request"
         assert client.ask("auth", {"user": "late"})["ok"]
         client.ok("join", room="who")
         assert client.ok("presence", room="who")["members"][0]["id"] == "late"
@@ -87,6 +88,45 @@ def test_bad_input_is_answered_and_the_connection_lives_on(service: Service, tex
         assert client.ok("ping")
 
 
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (
+            '{"ref":7,"op":"publish","ns":"/chat","room":"r","event":"say","data":"half an emoji: \\ud83d"}',
+            "invalid_data",
+        ),
+        ('{"ref":7,"op":"publish","ns":"/chat","room":"r","event":"say","data":1e999}', "invalid_data"),
+        ('{"ref":7,"op":5,"ns":"/chat"}', "bad_request"),
+        ('{"ref":7}', "bad_request"),
+    ],
+)
+def test_a_refusal_has_the_ref_of_what_was_asked(service: Service, request_: str, code: str) -> None:
+    with WsClient(service.http) as client:
+        client.socket.send(request_)
+        assert client.answer(7)["error"]["code"] == code
+        assert client.ok("ping")
+
+
+def test_a_session_past_its_users_limit_is_told_and_closed_but_not_those_beside_it() -> None:
+    with (
+        Service("--set", "limits.sessions_per_identity=1") as small,
+        WsClient(small.http, user="alice") as first,
+        WsClient(small.http, user="alice") as second,
+    ):
+        first.ok("ping")
+        assert second.refused("ping") == "too_many_requests"
+        eventually(lambda: second.closed is not None)
+        (closing,) = second.pushed("closing")
+        assert (closing["code"], closing["reconnect"]) == ("too_many_requests", False)
+        assert second.closed is not None and second.closed[0] == 1008
+        assert small.metric("rt_sessions_closed_total", reason="too_many_requests") == 1
+        first.send({"op": "ping", "ns": "/game", "ref": "another namespace"})
+        eventually(lambda: "another namespace" in first._answers)
+        assert first._answers["another namespace"]["error"]["code"] == "too_many_requests"
+        eventually(lambda: [push["ns"] for push in first.pushes if push["push"] == "closing"] == ["/game"])
+        assert first.ok("ping")
+
+
 def test_a_request_without_ref_is_answered_only_when_it_is_refused(service: Service) -> None:
     with WsClient(service.http) as client:
         client.send({"op": "join", "ns": "/chat", "room": "quiet"})
@@ -108,8 +148,16 @@ def test_clients_are_told_that_the_service_stops() -> None:
     with running:
         client = WsClient(running.http)
         client.ok("join", room="r")
-        running.stop()
-        eventually(lambda: client.closed is not None)
+        silent = WsClient(running.http)
+        with connect(f"{running.http.replace('http', 'ws', 1)}/echo") as echo:
+            echo.send("hello")
+            assert echo.recv() == "hello"
+            running.stop()
+            with pytest.raises(ConnectionClosed):
+                echo.recv()
+            assert echo.close_code == 1001
+        eventually(lambda: client.closed is not None and silent.closed is not None)
+        assert silent.closed is not None and silent.closed[0] == 1001
     assert [(c["code"], c["reconnect"]) for c in client.pushed("closing")] == [("shutdown", True)]
     assert client.closed is not None and client.closed[0] == 1001
 

@@ -37,6 +37,7 @@ def test_binary_inside_msgpack_stays_binary() -> None:
         ("msgpack", b"\xa1\x80\x01"), ("msgpack", b"\x81\x81\x01\x01"),
         ("cbor", b"\xff"), ("cbor", b""), ("cbor", b"\x81" * 5000),
         ("cbor", b"\xbb\xff\xff\xff\xff\xff\xff\xff\xff"), ("cbor", cbor2.dumps({1: 2})), ("cbor", b"\xa1\x80\x01"),
+        ("cbor", b"\x01\xff\xff"), ("msgpack", b"\x01\xff\xff"),
     ],
 )  # fmt: skip
 def test_what_does_not_decode_is_invalid_data_and_nothing_worse(name: str, payload: bytes) -> None:
@@ -46,3 +47,9 @@ def test_what_does_not_decode_is_invalid_data_and_nothing_worse(name: str, paylo
 
 def test_what_json_clients_could_not_parse_is_made_plain() -> None:
     assert CODECS["cbor"].decode(cbor2.dumps(float("nan"))) is None
+
+
+@pytest.mark.parametrize("value", [cbor2.undefined, {1, 2}, cbor2.CBORTag(40000, 1)])
+def test_what_json_has_no_form_for_is_said_without_the_names_of_classes(value: Any) -> None:
+    with pytest.raises(InvalidData, match=r"there is something in it that JSON has no form for$"):
+        CODECS["cbor"].decode(cbor2.dumps(value))

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from rt_service.core import encoding
+from rt_service.core.errors import InvalidData
 from rt_service.gateways.engineio import frames
 
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
@@ -16,6 +18,14 @@ _BINARY = (b"5", b"6")
 
 class Malformed(Exception):
     """What a client sent is no Socket.IO packet."""
+
+
+class Unusable(Malformed):
+    """It is one, with JSON that cannot be sent on. Of its data, `packet` has the name of an event only."""
+
+    def __init__(self, why: str, packet: Packet) -> None:
+        super().__init__(why)
+        self.packet = packet
 
 
 class Packet(NamedTuple):
@@ -33,6 +43,7 @@ def parse(message: bytes, most_attachments: int) -> Packet:
 
     Raises:
         Malformed: it is none.
+        Unusable: its values cannot be sent on.
     """
     at = message.find(b"-", 2, 14) + 1 if message[1:2] in _BINARY else 2
     if message[at : at + 1] == b"/":
@@ -45,7 +56,10 @@ def parse(message: bytes, most_attachments: int) -> Packet:
     while end - at <= _DIGITS and message[end : end + 1].isdigit():
         end += 1
     packet_id = _number(message[at:end]) if end > at else None
-    data = _payload(message[end:])
+    try:
+        data = _payload(message[end:])
+    except Malformed as error:
+        raise _unusable(str(error), Packet(kind, namespace, packet_id, None), message[end:]) from None
     _check(kind, packet_id, data)
     return Packet(kind, namespace, packet_id, data, attachments)
 
@@ -82,6 +96,18 @@ def _payload(text: bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"the payload is not JSON: {error}") from None
+
+
+def _unusable(why: str, packet: Packet, payload: bytes) -> Malformed:
+    """Unusable rather than Malformed, where it is grammatical JSON that somebody waits for an answer to."""
+    try:
+        data = encoding.grammatical(payload)
+        _check(packet.type, packet.id, data)
+    except (InvalidData, Malformed):
+        return Malformed(why)
+    if packet.type not in (EVENT, ACK):
+        return Malformed(why)
+    return Unusable(why, packet._replace(data=data[:1] if packet.type == EVENT else []))
 
 
 def _check(kind: int, packet_id: int | None, data: Any) -> None:

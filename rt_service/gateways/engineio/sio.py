@@ -14,7 +14,7 @@ from socketio import packet as sio
 from rt_service.gateways.engineio import packets
 from rt_service.gateways.engineio.client_manager import RoomManager
 from rt_service.gateways.engineio.connection import Connection, PacketError
-from rt_service.gateways.engineio.packets import Malformed, Packet
+from rt_service.gateways.engineio.packets import Malformed, Packet, Unusable
 from rt_service.gateways.engineio.server import Server as EngineServer
 
 log = logging.getLogger("rt_service.engineio")
@@ -35,6 +35,7 @@ class Server(socketio.Server):
         self.max_attachments = max_attachments
         super().__init__(**options)
         self.invalid_namespace: Callable[[str], dict[str, Any]] = lambda namespace: {"message": "Invalid namespace"}
+        self.on_unusable: Callable[[Connection, Unusable], bool] = lambda connection, error: False
         self.eio.on_text = self.on_text
         self.eio.on_binary = self.on_binary
 
@@ -50,6 +51,8 @@ class Server(socketio.Server):
         try:
             packet = packets.parse(message, self.max_attachments)
         except Malformed as error:
+            if isinstance(error, Unusable) and self.on_unusable(connection, error):
+                return
             raise PacketError(str(error)) from None
         if packet.attachments:
             connection.attachments = (packet, [])

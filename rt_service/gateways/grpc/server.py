@@ -116,6 +116,9 @@ def _options(wire_bytes: int) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 0),  # or two servers would share a port, each with half of the clients
         ("grpc.max_receive_message_length", wire_bytes),
         ("grpc.max_send_message_length", -1),
+        # Past 1,000 that are not yet handed on, gRPC would cancel some at random and tell nobody why; `Bounds` answers.
+        ("grpc.server.max_pending_requests", 1_000_000),
+        ("grpc.server.max_pending_requests_hard_limit", 1_000_000),
         ("grpc.keepalive_time_ms", 25_000),
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.server_handshake_timeout_ms", 15_000),

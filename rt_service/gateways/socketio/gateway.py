@@ -12,12 +12,13 @@ from socketio.exceptions import ConnectionRefusedError
 
 from rt_service import log, runtime
 from rt_service.api import Api
-from rt_service.core.errors import NotFound, RtError, TooManyRequests
+from rt_service.core.errors import InvalidData, NotFound, RtError, TooManyRequests
 from rt_service.core.hub import Hub
+from rt_service.core.session import Session
 from rt_service.gateways.codecs import SocketIoWire
 from rt_service.gateways.engineio import SocketIO, packets
 from rt_service.gateways.engineio.connection import Connection
-from rt_service.gateways.engineio.packets import Packet
+from rt_service.gateways.engineio.packets import Packet, Unusable
 from rt_service.gateways.origins import Origins
 from rt_service.gateways.socketio.client_manager import HubManager
 from rt_service.gateways.socketio.transport import SocketIoTransport
@@ -74,6 +75,7 @@ class SocketIoGateway:
         self._original_event = self._server.on_event
         self._original_trigger = self._server._trigger_event
         self._server.on_event = self._on_event
+        self._server.on_unusable = self._on_unusable
         self._server._trigger_event = self._on_trigger
         self._server.eio.too_slow = self._too_slow
         self._server.eio.dropped = lambda reason: metrics.dropped.labels(reason).inc()
@@ -169,7 +171,7 @@ class SocketIoGateway:
 
     def _on_event(self, connection: Connection, packet: Packet) -> None:
         """A verb, unless the application has a handler of that name."""
-        namespace, id, data = packet.namespace, packet.id, packet.data
+        namespace, data = packet.namespace, packet.data
         session = connection.attached.get(namespace)
         if session is None:
             return
@@ -179,15 +181,33 @@ class SocketIoGateway:
             return
 
         def reply(answer: dict[str, Any]) -> None:
-            if id is not None:
-                connection.send_frame(packets.frame(packets.ACK, namespace, [answer], id))
-            elif not answer["ok"]:
-                self._quiet.info("refused_unheard", verb=verb[:64], session=session.sid, **answer["error"])
+            self._reply(connection, packet, session, answer)
 
         if verb == "call":  # waits for somebody else; what the client says meanwhile goes on
             runtime.spawn(self._api.answer, session, verb, request, reply)
         else:
             self._api.answer(session, verb, request, reply)
+
+    def _reply(self, connection: Connection, packet: Packet, session: Session, answer: dict[str, Any]) -> None:
+        if packet.id is not None:
+            connection.send_frame(packets.frame(packets.ACK, packet.namespace, [answer], packet.id))
+        elif not answer["ok"]:
+            self._quiet.info("refused_unheard", verb=packet.data[0][:64], session=session.sid, **answer["error"])
+
+    def _on_unusable(self, connection: Connection, error: Unusable) -> bool:
+        """Whether somebody was told: half an emoji in what somebody says is no reason to end the connection."""
+        packet = error.packet
+        session = connection.attached.get(packet.namespace)
+        if session is None:
+            return False
+        answer = self._api.refusal(InvalidData(str(error)))
+        if packet.type == packets.ACK:  # of a call: whoever called is told
+            self._server._handle_ack(connection.sid, packet.namespace, packet.id, [{"error": answer["error"]}])
+        elif self._application_handles(packet.data[0], packet.namespace):
+            return False
+        else:
+            self._reply(connection, packet, session, answer)
+        return True
 
     def _application_handles(self, event: str, namespace: str) -> bool:
         server = self._server

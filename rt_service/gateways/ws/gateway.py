@@ -10,8 +10,9 @@ import orjson
 
 from rt_service import log, runtime
 from rt_service.api import Api
+from rt_service.core import encoding
 from rt_service.core.encoding import in_base64
-from rt_service.core.errors import BadRequest, Conflict, InvalidData, NotFound, NotOnline, RtError
+from rt_service.core.errors import BadRequest, Conflict, InvalidData, NotFound, NotOnline, RtError, TooManyRequests
 from rt_service.core.hub import Hub
 from rt_service.core.session import Session
 from rt_service.gateways.codecs import JsonWire
@@ -22,6 +23,7 @@ from rt_service.gateways.ws.connection import Answered, PlainConnection
 from rt_service.metrics import Metrics
 
 REF_CHARACTERS = 128
+_REQUEST = 'a request is an object with an `op`, such as {"op":"join","ns":"/chat","room":"lobby"}'
 
 
 class JsonTransport:
@@ -116,6 +118,11 @@ class WsGateway:
         """Whether nothing waits to be sent any more."""
         return all(not connection.waiting for connection in self.connections)
 
+    def stop(self) -> None:
+        """Close those in which nothing was asked yet; the others are closed as their sessions are."""
+        for connection in [one for one in self.connections if not one.sessions]:
+            runtime.spawn(connection.close, frames.GOING_AWAY, "shutdown")
+
     def new(self, credentials: dict[str, Any]) -> JsonConnection:
         """A connection that may now be opened."""
         connection = JsonConnection(self, credentials)
@@ -131,8 +138,10 @@ class WsGateway:
         try:
             if text is None:
                 raise BadRequest("requests are JSON text, not binary")
-            request = self._parsed(text)
+            request, error = _parsed(text)
             ref = _checked(request.pop("ref", None))
+            if error is not None:
+                raise error
             self._do(connection, request, ref)
         except RtError as error:
             self._say(connection, ref, self._api.refusal(error))
@@ -170,15 +179,6 @@ class WsGateway:
             self._metrics.closed.labels("join_timeout").inc()
             connection.close(frames.POLICY, "nothing was asked in any namespace in time")
 
-    def _parsed(self, text: bytes) -> dict[str, Any]:
-        try:
-            request = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            raise InvalidData(f"not JSON: {error}") from None
-        if type(request) is not dict or type(request.get("op")) is not str:
-            raise BadRequest('a request is an object with an `op`, such as {"op":"join","ns":"/chat","room":"lobby"}')
-        return request
-
     def _do(self, connection: JsonConnection, request: dict[str, Any], ref: Any) -> None:
         op = request.pop("op")
         if op == "auth":
@@ -207,6 +207,7 @@ class WsGateway:
     def _authenticate(self, connection: JsonConnection, request: dict[str, Any]) -> None:
         if connection.sessions:
             raise Conflict("who you are is said before anything else")
+        self._api.check(request)
         connection.credentials = request
 
     def _session(self, connection: JsonConnection, namespace: Any) -> Session:
@@ -218,10 +219,19 @@ class WsGateway:
         if namespace not in self._namespaces:
             raise NotFound(f"there is no namespace {namespace[:64]}; there are {', '.join(self._namespaces)}")
         transport = JsonTransport(self, connection, namespace)
-        session = self._api.connect(secrets.token_hex(10), namespace, connection.credentials, transport)
+        try:
+            session = self._api.connect(secrets.token_hex(10), namespace, connection.credentials, transport)
+        except TooManyRequests as error:
+            runtime.spawn(self._over_limit, connection, transport, error)  # when it was answered
+            raise
         connection.sessions[namespace], connection.transports[namespace] = session, transport
         self._metrics.sessions.labels("ws").inc()
         return session
+
+    def _over_limit(self, connection: JsonConnection, transport: JsonTransport, error: TooManyRequests) -> None:
+        """The connection ends, unless it has sessions in other namespaces."""
+        tell = transport.say_closing if connection.sessions else transport.close
+        tell(error.code, error.message, reconnect=False, retry_after_ms=error.retry_after_ms or 0)
 
     def _answer(self, transport: JsonTransport, request: dict[str, Any]) -> None:
         said = {"error": request["error"]} if "error" in request else request.get("data")
@@ -232,40 +242,26 @@ class WsGateway:
             raise NotFound(f"no call {call[:64]!r} waits for an answer of yours")
 
 
+def _parsed(text: bytes) -> tuple[dict[str, Any], RtError | None]:
+    """A request with its `ref`, and why it cannot be carried out. Raises InvalidData or BadRequest: it is none."""
+    refusal: RtError | None = None
+    try:
+        request = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        refusal = InvalidData(f"not JSON: {error}")
+        try:
+            request = encoding.grammatical(text)
+        except InvalidData:
+            raise refusal from None
+    if type(request) is not dict:
+        raise refusal or BadRequest(_REQUEST)
+    if type(request.get("op")) is not str:
+        refusal = refusal or BadRequest(_REQUEST)
+    return request, refusal
+
+
 def _checked(ref: Any) -> Any:
     """What comes back with an answer: short, since it is the client's and not looked at otherwise."""
     if ref is None or type(ref) is int or (type(ref) is str and len(ref) <= REF_CHARACTERS):
         return ref
     raise BadRequest(f"`ref` is a whole number or a string of at most {REF_CHARACTERS} characters")
-
-
-class Echo:
-    """The `Host` of connections at `/echo`: every frame comes back as it was."""
-
-    def __init__(self, loop: Loop, heartbeats: Heartbeats, max_waiting: int, metrics: Metrics) -> None:
-        self.loop = loop
-        self.heartbeats = heartbeats
-        self.max_waiting = max_waiting
-        self.connections: set[PlainConnection] = set()
-        self._metrics = metrics
-
-    def new(self, credentials: dict[str, Any]) -> PlainConnection:
-        connection = PlainConnection(self)
-        self.connections.add(connection)
-        return connection
-
-    def took(self, connection: PlainConnection, text: bytes | None, binary: bytes) -> None:
-        connection.send_frame(frames.frame(frames.BINARY, binary) if text is None else frames.text(text))
-
-    def too_slow(self, connection: PlainConnection) -> None:
-        self._metrics.closed.labels("slow").inc()
-        connection.close(frames.POLICY, "slow")
-
-    def dropped(self, reason: str) -> None:
-        self._metrics.dropped.labels(reason).inc()
-
-    def broke(self, connection: PlainConnection, reason: str) -> None:
-        self._metrics.closed.labels("violation").inc()
-
-    def ended(self, connection: PlainConnection) -> None:
-        self.connections.discard(connection)

@@ -11,7 +11,8 @@ from rt_service.gateways.engineio import http
 from rt_service.gateways.engineio.frames import Reader
 from rt_service.gateways.engineio.wire import wire_on
 from rt_service.gateways.origins import Origins
-from rt_service.gateways.ws.gateway import Echo, WsGateway
+from rt_service.gateways.ws.echo import Echo
+from rt_service.gateways.ws.gateway import WsGateway
 
 
 class PlainWebSockets:
