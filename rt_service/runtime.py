@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import time
@@ -197,13 +198,20 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def wait_readable(sock: Any, timeout_s: float | None = None) -> None:
-    """Raises TimeoutError when nothing comes in time."""
+    """Raises TimeoutError when nothing comes in time, and OSError when it was closed."""
+    _check_open(sock)
     eventlet.hubs.trampoline(sock, read=True, timeout=timeout_s, timeout_exc=TimeoutError)
 
 
 def wait_writable(sock: Any, timeout_s: float | None = None) -> None:
-    """Raises TimeoutError when it cannot be written to in time."""
+    """Raises TimeoutError when it cannot be written to in time, and OSError when it was closed."""
+    _check_open(sock)
     eventlet.hubs.trampoline(sock, write=True, timeout=timeout_s, timeout_exc=TimeoutError)
+
+
+def _check_open(sock: Any) -> None:
+    if sock.fileno() < 0:
+        raise OSError(errno.EBADF, "the socket was closed")
 
 
 class Signals:

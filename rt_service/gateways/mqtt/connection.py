@@ -113,7 +113,7 @@ class Connection:
         connect_by = self._clock.monotonic() + self._bounds.connect_s
         while not self.over:
             data = self._stream.read(self._terms.keepalive_s if self._terms else self._bounds.connect_s)
-            if not data:
+            if not data or self.over:  # it ended while it read: what was read comes too late
                 return
             until = self._clock.monotonic() + SLICE_S
             for header, body in framer.feed(data):
