@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,15 @@ def test_clients_are_told_when_to_come_back_before_it_stops() -> None:
             assert error.code() is UNAVAILABLE and "reconnect" in error.details()
             assert 500 <= int(dict(error.trailing_metadata())["retry-after-ms"]) < 3000
         assert not Path(f"/proc/{child}").exists()
+
+
+def test_streams_that_are_just_being_written_to_when_it_stops_are_told_too() -> None:
+    with Service("--grpc-port", "0") as service, GrpcChannel(service.grpc) as client:
+        streams = [client.subscribe(f"room-{n}") for n in range(45)]
+        next(streams[0])
+        service.stop()
+        ends = [refused(error_of(lambda one=one: list(one))) for one in streams]  # type: ignore[misc]
+        assert {code for _, code in ends} <= {"shutdown", "unavailable"}, ends
 
 
 def test_a_publication_that_is_under_way_when_it_stops_is_kept() -> None:

@@ -48,15 +48,15 @@ class Server:
         publisher = Publisher(self._service, limits.wire_bytes)
         verbs = Verbs(self._service, self._calls, publisher, limits.call_timeout_max_s)
         peers = Peers(limits.connects_per_s, limits.connect_burst)
-        looking = Bounds(LOOKING, "streams of health and of reflection", self.counts.ended)
-        self._health = health.Health(("", NAME), looking)
+        self._looking = Bounds(LOOKING, "streams of health and of reflection", self.counts.ended)
+        self._health = health.Health(("", NAME), self._looking)
         self._server = grpc.aio.server(options=_options(limits.wire_bytes))
         add_RealtimeServicer_to_server(  # type: ignore[no-untyped-call]
             Realtime(upstream, limits.wire_bytes, verbs, self._requests, self.streams, peers), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
-            health.Reflection((NAME, *health.NAMES), looking), self._server
+            health.Reflection((NAME, *health.NAMES), self._looking), self._server
         )
         self._log = log.get("grpc")
         self._reached: bool | None = None  # nobody has looked yet
@@ -92,6 +92,7 @@ class Server:
         self._requests.stop()
         # What still waits in gRPC would be told that it was cancelled, and not to come back.
         await asyncio.sleep(LISTEN_ON_S)
+        self._looking.stop()
         await self._server.stop(GOODBYE_S)
         self._service.close()
         self._calls.close()

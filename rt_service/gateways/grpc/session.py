@@ -17,6 +17,7 @@ from rt_service.gateways.grpc import realtime_pb2 as rt
 from rt_service.gateways.grpc.caller import caller
 from rt_service.gateways.grpc.link import Link, link
 from rt_service.gateways.grpc.upstream import Upstream
+from rt_service.gateways.grpc.writing import write
 
 Context = ServicerContext[rt.SessionRequest, rt.SessionResponse]
 Requests = AsyncIterable[rt.SessionRequest]
@@ -95,7 +96,7 @@ class Conversation:
 
     async def _say(self, response: rt.SessionResponse) -> None:
         async with self._turn:
-            await self._context.write(response)
+            await write(self._context, response)
 
 
 def _request(asked: rt.SessionRequest) -> dict[str, Any]:

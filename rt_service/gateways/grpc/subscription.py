@@ -14,6 +14,7 @@ from rt_service.gateways.grpc.caller import caller
 from rt_service.gateways.grpc.link import Link, link
 from rt_service.gateways.grpc.status import refusal
 from rt_service.gateways.grpc.upstream import Upstream
+from rt_service.gateways.grpc.writing import write
 
 Context = ServicerContext[rt.SubscribeRequest, rt.SubscribeResponse]
 REF = "join"
@@ -24,9 +25,9 @@ async def subscribe(upstream: Upstream, asked: rt.SubscribeRequest, context: Con
     namespace = f"/{messages.namespace(asked.ns)}"
     async with link(upstream, caller(context), calls=False) as service:
         joined = await _join(service, namespace, asked)
-        await context.write(rt.SubscribeResponse(joined=_start(asked, joined)))
+        await write(context, rt.SubscribeResponse(joined=_start(asked, joined)))
         for missed in joined.publications:
-            await context.write(rt.SubscribeResponse(publication=missed.message(namespace)))
+            await write(context, rt.SubscribeResponse(publication=missed.message(namespace)))
         while True:
             await _pass_on(await service.receive(), context)
 
@@ -55,4 +56,4 @@ def _start(asked: rt.SubscribeRequest, joined: messages.Joined) -> rt.Joined:
 async def _pass_on(frame: bytes, context: Context) -> None:
     if msgspec.json.decode(frame, type=messages.Frame).push == "publication":
         publication = msgspec.json.decode(frame, type=messages.Publication)
-        await context.write(rt.SubscribeResponse(publication=publication.message(publication.ns)))
+        await write(context, rt.SubscribeResponse(publication=publication.message(publication.ns)))
