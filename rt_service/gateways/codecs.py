@@ -30,6 +30,14 @@ class FrameWire:
             self._loop.offer(outboxes, frame, None)
 
 
+ATTACHMENTS = 10  # that socket.io-client takes in one packet; it ends the connection for more (socket.io-parser 4.2)
+
+
+def packet(kind: int, namespace: str, data: Any, packet_id: int | None = None) -> bytes:
+    """A Socket.IO packet of ours as frames. Raises TypeError: JSON has no form for something in `data`."""
+    return packets.frame(kind, namespace, data, packet_id, ATTACHMENTS)
+
+
 class SocketIoWire(FrameWire):
     """Socket.IO v5 in Engine.IO v4 in WebSocket frames; a polling client's are taken apart again when it polls."""
 
@@ -37,12 +45,12 @@ class SocketIoWire(FrameWire):
 
     def publication(self, publication: Publication) -> bytes:
         if publication.binary:
-            return packets.frame(packets.EVENT, publication.namespace, [publication.event, publication.as_dict()])
+            return packet(packets.EVENT, publication.namespace, [publication.event, publication.as_dict()])
         head = packets.head(packets.EVENT, publication.namespace)
         return frames.text(b'%s["%s",%s]' % (head, publication.event.encode(), publication.json))
 
     def push(self, namespace: str, name: str, body: dict[str, Any]) -> bytes:
-        return packets.frame(packets.EVENT, namespace, [name, body])
+        return packet(packets.EVENT, namespace, [name, body])
 
 
 class JsonWire(FrameWire):

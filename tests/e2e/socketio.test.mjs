@@ -56,6 +56,24 @@ for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]])
       assert.deepEqual([...new Uint8Array(seen[0].data.bytes)], [0, 1, 255]);
     });
 
+    test("more binary than socket.io-client takes in one packet does not end the connection", async () => {
+      const [alice, bob] = [connect("/chat", { transports }), connect("/chat", { transports })];
+      const room = `parts-${transports.join("-")}`;
+      await Promise.all([ok(alice, "join", { room }), ok(bob, "join", { room })]);
+      const seen = [];
+      bob.on("upload", (publication) => seen.push(publication.data));
+      const data = Array.from({ length: 12 }, (_, n) => Buffer.from([n]));
+      await ok(alice, "publish", { room, event: "upload", data });
+      await eventually(() => seen.length === 1);
+      for (let n = 0; n < 12; n++) await ok(alice, "publish", { room, event: "one", data: Buffer.from([n]) });
+      const told = [seen[0], (await ok(bob, "history", { room })).publications.slice(1).map((one) => one.data)];
+      for (const values of told) {
+        const bytes = values.map((one) => (one.$base64 ? Buffer.from(one.$base64, "base64") : new Uint8Array(one))[0]);
+        assert.deepEqual(bytes, Array.from({ length: 12 }, (_, n) => n));
+      }
+      assert.ok(bob.connected && alice.connected);
+    });
+
     test("a refusal says what was wrong, and the socket lives on", async () => {
       const alice = connect("/chat", { transports });
       const { ok: fine, error } = await ask(alice, "publish", { room: "no/way", event: "say", data: 1 });

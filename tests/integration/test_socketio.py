@@ -242,6 +242,32 @@ def test_an_answer_that_cannot_be_sent_on_fails_the_call(service: Service) -> No
         assert error["code"] == "invalid_data"
 
 
+def test_an_answer_that_comes_over_the_next_connection_answers_no_other_call(service: Service) -> None:
+    def callee() -> RawWebSocket:
+        raw = RawWebSocket(service.http, "/socket.io/?EIO=4&transport=websocket")
+        assert raw.text().startswith("0")
+        raw.send('40/chat,{"user":"slow"}')
+        assert raw.text().startswith("40/chat,")
+        return raw
+
+    def asked(raw: RawWebSocket) -> str:
+        return raw.text().removeprefix("42/chat,").partition("[")[0]
+
+    call = {"to": "user:slow", "method": "m", "data": 1}
+    with SocketIoClient(service.http) as caller:
+        answers: list[Any] = []
+        first = callee()
+        caller.client.emit("call", call, namespace="/chat", callback=lambda answer: None)
+        late = asked(first)
+        first.close()
+        with callee() as second:
+            caller.client.emit("call", call, namespace="/chat", callback=answers.append)
+            number = asked(second)
+            second.send(f'43/chat,{late}["of the first"]')
+            second.send(f'43/chat,{number}["of the second"]')
+            eventually(lambda: [answer["data"] for answer in answers] == ["of the second"])
+
+
 def test_a_connection_that_joins_no_namespace_is_closed() -> None:
     with Service("--set", "limits.join_first_s=0.2") as small:
         import engineio

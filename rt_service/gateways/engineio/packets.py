@@ -160,8 +160,10 @@ def head(kind: int, namespace: str, attachments: int = 0) -> bytes:
     return b"4%d%s%s" % (kind, counted, b"" if namespace == "/" else namespace.encode() + b",")
 
 
-def frame(kind: int, namespace: str, data: Any, packet_id: int | None = None) -> bytes:
-    """A packet as WebSocket frames, one and one more for each binary part.
+def frame(
+    kind: int, namespace: str, data: Any, packet_id: int | None = None, most_attachments: int | None = None
+) -> bytes:
+    """A packet as WebSocket frames, one and one more for each binary part; past `most_attachments` these are base64.
 
     Raises:
         TypeError: JSON has no form for something in `data`.
@@ -169,6 +171,8 @@ def frame(kind: int, namespace: str, data: Any, packet_id: int | None = None) ->
     parts: list[bytes] = []
 
     def apart(value: Any) -> Any:
+        if len(parts) == most_attachments:
+            return encoding.in_base64(value)
         if isinstance(value, (bytes, bytearray, memoryview)):
             parts.append(bytes(value))
             return {"_placeholder": True, "num": len(parts) - 1}

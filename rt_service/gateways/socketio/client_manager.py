@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +21,13 @@ class HubManager(Connections):
         super().__init__()
         self._hub = hub
         self._told = connected
+        self._questions = itertools.count(random.randrange(1, 1_000_000_000))
+
+    def _generate_ack_id(self, sid: str, callback: Callable[..., None]) -> int:
+        """One that no session had: who answers late, over its next connection, must not answer another question."""
+        number = next(self._questions)
+        self.callbacks.setdefault(sid, {})[number] = callback
+        return number
 
     def connect(self, sid: str, namespace: str) -> str | None:
         connected = super().connect(sid, namespace)

@@ -15,6 +15,7 @@ from rt_service.api import Api
 from rt_service.core.errors import InvalidData, NotFound, RtError, TooManyRequests
 from rt_service.core.hub import Hub
 from rt_service.core.session import Session
+from rt_service.gateways import codecs
 from rt_service.gateways.codecs import SocketIoWire
 from rt_service.gateways.engineio import SocketIO, packets
 from rt_service.gateways.engineio.connection import Connection
@@ -190,7 +191,7 @@ class SocketIoGateway:
 
     def _reply(self, connection: Connection, packet: Packet, session: Session, answer: dict[str, Any]) -> None:
         if packet.id is not None:
-            connection.send_frame(packets.frame(packets.ACK, packet.namespace, [answer], packet.id))
+            connection.send_frame(codecs.packet(packets.ACK, packet.namespace, [answer], packet.id))
         elif not answer["ok"]:
             self._quiet.info("refused_unheard", verb=packet.data[0][:64], session=session.sid, **answer["error"])
 

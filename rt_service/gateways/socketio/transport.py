@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from rt_service.core.errors import NotOnline
+from rt_service.gateways import codecs
 from rt_service.gateways.codecs import SocketIoWire
 from rt_service.gateways.engineio import packets
 from rt_service.gateways.engineio.connection import Connection
@@ -58,7 +59,7 @@ class SocketIoTransport:
         number = self._line.expect_ack(self.sid, acknowledged)
         self._asked = self._asked or {}
         self._asked[number] = answered
-        self.connection.send_frame(packets.frame(packets.EVENT, self.namespace, ["call", body], number))
+        self.connection.send_frame(codecs.packet(packets.EVENT, self.namespace, ["call", body], number))
         return lambda: self._forget(number)
 
     def _forget(self, number: int) -> None:
