@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rt_device import Device, RtError
+from tests.support import tokens
 from tests.support.certificates import Authority
 from tests.support.device_kit import kit
 from tests.support.mosquitto import Mosquitto
@@ -17,6 +18,7 @@ from tests.support.mqtt_client import MqttClient
 from tests.support.proxy import Proxy
 from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
+from tests.support.token_mode import TOKEN_MODE
 from tests.support.waiting import eventually
 
 MOST = 1 << 20
@@ -119,6 +121,14 @@ def test_a_device_may_try_again_over_tls(secure: Service, authority: Authority) 
         assert device.connected
     finally:
         device.disconnect()
+
+
+def test_a_topic_that_may_not_be_heard_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    token = tokens.make("curious", kind="device")
+    with Service(*TOKEN_MODE) as service, kit(service, "curious", token=token) as device:
+        device.listen("devices/other/inbox/+", print)
+        eventually(lambda: "curious may not listen to a topic" in caplog.text)
+        assert device.connected
 
 
 def test_what_a_broker_does_not_take_leaves_and_the_next_is_sent() -> None:

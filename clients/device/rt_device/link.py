@@ -158,6 +158,9 @@ class Link:
             self._answered.set()
 
     def _on_subscribe(self, client: paho.Client, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
+        for reason in reasons:
+            if reason.is_failure:
+                log.warning("%s may not listen to a topic that it wants to hear: %s", self.id, reason)
         self._answered.set()  # now it can be called
 
     def _on_connect_fail(self, client: paho.Client, userdata: Any) -> None:
