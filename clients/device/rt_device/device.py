@@ -93,7 +93,8 @@ class Device:
     def disconnect(self) -> None:
         """Say goodbye, once everything is sent: after a clean disconnect the broker sends no will.
 
-        Without a connection there is nobody to say it to: what still waits is forgotten.
+        Without a connection there is nobody to say it to: what still waits is forgotten. Not for a handler: the answer
+        to its call would not be sent any more.
         """
         if self.connected:
             self._outbox.wait_until_empty(GOODBYE_S)
@@ -106,7 +107,8 @@ class Device:
     # -- what it says
 
     def telemetry(self, values: Any) -> None:
-        """Publish readings: kept in its room, and the newest for who joins later. Raises ValueError: no JSON."""
+        """Publish readings: kept in its room, and the newest for who joins later. Raises ValueError: no JSON, or more
+        than the broker takes at once (so do the others)."""
         self.publish(self._topic("telemetry"), encoded(values))
 
     def event(self, name: str, data: Any) -> None:
