@@ -47,6 +47,11 @@ def test_what_cannot_be_published_is_refused_where_it_is_said_and_the_rest_is_se
             device.publish(topic, payload)
     with pytest.raises(ValueError, match=f"{MOST} are the most"):
         device.telemetry("x" * MOST)
+    for topic in ("", "a/#/b", "a#", "a/b+/c", "a\0"):
+        with pytest.raises(ValueError, match="a topic to listen to"):
+            device.listen(topic, print)
+    for topic in ("#", "+", "/", "a//b", "+/a/+/#", "$SYS/#"):
+        device.listen(topic, print)
     device.event("after", 1)
     if not wait:
         device.connect(service.mqtt)
@@ -78,7 +83,7 @@ def test_a_handler_that_exits_or_raises_what_is_no_text_fails_and_the_device_goe
         device.on_call("strange", strange)
         device.on_inbox("exit", lambda publication: sys.exit(1))
         device.on_call("ping", lambda data: "still here")
-        page.ok("send", to="device:quitter", event="exit", data=None)
+        eventually(lambda: page.ask("send", {"to": "device:quitter", "event": "exit", "data": None})["ok"])
         assert page.refused("call", to="device:quitter", method="exit") == "internal"
         assert (
             "not today"

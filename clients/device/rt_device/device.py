@@ -19,6 +19,7 @@ log = logging.getLogger("rt_device")
 GOODBYE_S = 2.0
 HEAD_BYTES = 10  # of an MQTT packet, beside topic and payload
 NAME = re.compile(r"[A-Za-z0-9_.:@-]+")
+FILTER = re.compile(r"(?!$)((\+|[^+#/\0]*)/)*(\+|#|[^+#/\0]*)")
 
 
 class Device:
@@ -149,7 +150,13 @@ class Device:
         self.listen(self._topic(f"inbox/{event}"), handler)
 
     def listen(self, topic: str, handler: Handler) -> None:
-        """Call `handler(publication)` for what comes on a topic, such as `rt/out/chat/lobby/say`."""
+        """Call `handler(publication)` for what comes on a topic, such as `rt/out/chat/lobby/say`.
+
+        Raises:
+            ValueError: no such topic; `+` is one whole level of it, `#` the last.
+        """
+        if not FILTER.fullmatch(topic):
+            raise ValueError(f"a topic to listen to is like a/b, a/+/b or a/#, not {topic!r}")
         self._topics[topic] = handler
         if self.connected:
             self._mqtt.subscribe(topic, 1)
