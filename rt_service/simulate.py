@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rt_device.simulator import Counts
 
 MOST_DEVICES = 300
+LINE_EVERY_S = 10.0
 Seconds = Annotated[float | None, typer.Option(min=0.1, help="end after as many seconds")]
 
 
@@ -63,9 +64,21 @@ def _devices(scenario: Path | None, devices: int) -> list[Simulated]:
 
 
 def _display() -> AbstractContextManager[Callable[[Counts], None]]:
-    """What is told the counts now and then: on a terminal a line that changes, elsewhere nothing."""
+    """What is told the counts now and then: on a terminal a line that changes, elsewhere one every ten seconds."""
     console = Console(highlight=False)
-    return _Line(console) if console.is_terminal else nullcontext(lambda counts: None)
+    return _Line(console) if console.is_terminal else nullcontext(_Log().show)
+
+
+class _Log:
+    def __init__(self) -> None:
+        self._due_s = LINE_EVERY_S
+
+    def show(self, counts: Counts) -> None:
+        if counts.seconds < self._due_s:
+            return
+        self._due_s += LINE_EVERY_S
+        online = f"{counts.connected} of {counts.devices} devices online"
+        print(f"{online}, {counts.readings} readings in {counts.seconds:.0f} s, {counts.dropped} dropped", flush=True)
 
 
 class _Line:

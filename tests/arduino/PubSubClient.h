@@ -1,7 +1,7 @@
 // PubSubClient's functions, which say on standard output what a sketch does and read what it hears from standard input.
 //
 // A line each, its fields separated by tabs: `connect` goes out, and `ok` or `refuse` comes in; `check`, and what has come
-// does until `end`: `message`, `drop`; `subscribe` and `publish`. tests/support/board.py is at the other end, with a real
+// does until `end`: `message`, `drop`, `later`, which sets the clock forward by as many ms; `subscribe` and `publish`. tests/support/board.py is at the other end, with a real
 // MQTT client and a real service.
 #pragma once
 #include "Arduino.h"

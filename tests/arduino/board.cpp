@@ -14,6 +14,7 @@ WiFiRadio WiFi;
 namespace {
 void (*hear)(char *, uint8_t *, unsigned int) = nullptr;
 bool online = false;
+uint32_t later = 0;  // ms that the test has let pass
 int refusal = 0;
 unsigned int buffer = 256;  // as PubSubClient has it
 
@@ -39,7 +40,7 @@ std::vector<std::string> readLine() {
 unsigned long millis() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000UL + now.tv_nsec / 1000000;
+  return (uint32_t)(now.tv_sec * 1000UL + now.tv_nsec / 1000000) + later;
 }
 void delay(unsigned long ms) { usleep(ms * 1000); }
 long random(long most) { return most > 0 ? rand() % most : 0; }
@@ -83,6 +84,8 @@ bool PubSubClient::loop() {
   for (auto fields = readLine(); fields[0] != "end"; fields = readLine()) {
     if (fields[0] == "drop") {
       online = false;
+    } else if (fields[0] == "later") {
+      later += (uint32_t)std::stoul(fields[1]);
     } else if (fields[1].size() + fields[2].size() + 7 <= buffer) {
       std::string topic = fields[1], payload = fields[2];
       hear(&topic[0], (uint8_t *)payload.data(), payload.size());

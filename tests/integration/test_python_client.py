@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -205,6 +206,28 @@ def test_a_call_is_answered_or_refused_with_the_code_that_the_callee_chose(conne
     with pytest.raises(RtError, match="not_online"):
         alice.call("device:nobody", "add")
     assert alice.call(to, "add", {"a": 1, "b": 1}) == 2
+
+
+def test_a_handler_that_exits_or_raises_what_is_no_text_fails_and_the_next_call_is_answered(
+    connect: Connect, name: str
+) -> None:
+    alice, bob = connect("alice"), connect("bob")
+
+    def strange(data: Any) -> Any:
+        raise RtError("bad_request", ValueError("not today"))  # type: ignore[arg-type]
+
+    def loud(data: Any) -> Any:
+        raise RtError("bad_request", "x" * 2_000_000)
+
+    for method, handler in {"strange": strange, "exit": lambda data: sys.exit(1), "loud": loud}.items():
+        bob.on_call(method, handler)
+    bob.on_call("ping", lambda data: "still here")
+    bob.on("exit", lambda publication: sys.exit(1))
+    alice.send(f"user:bob-{name}", "exit", None)
+    for method, says in {"strange": "not today", "exit": "exit failed", "loud": "timeout"}.items():
+        with pytest.raises(RtError, match=says):
+            alice.call(f"user:bob-{name}", method, timeout_s=1)
+    assert alice.call(f"user:bob-{name}", "ping") == "still here"
 
 
 def test_a_call_that_is_not_answered_in_time_raises(connect: Connect, name: str) -> None:

@@ -14,9 +14,11 @@ import pytest
 from rt_client import Client, Closing, Publication, RtError
 from rt_client.link import GOODBYE_S, Link
 from rt_client.room import WAITING_MOST
+from tests.support import tokens
 from tests.support.proxy import Proxy
 from tests.support.python_client import fast_service, hears, lose_answers, post, returns, through
 from tests.support.service import Service
+from tests.support.token_mode import TOKEN_MODE
 from tests.support.waiting import eventually
 
 _numbers = itertools.count()
@@ -261,6 +263,26 @@ def test_what_is_pushed_while_a_join_is_repeated_comes_after_what_was_missed(
         alice.publish("say", 3)
         eventually(lambda: len(heard) >= 4)
         assert heard == [0, 1, 2, 3]
+
+
+def test_a_token_function_that_fails_is_asked_again(name: str) -> None:
+    asked: list[str] = []
+
+    def token() -> str:
+        asked.append(tokens.make(f"alice-{name}"))
+        if len(asked) in (2, 3):
+            raise OSError("whoever makes tokens is away")
+        return asked[-1]
+
+    with Service(*TOKEN_MODE) as service, Proxy(service.port) as proxy, Client(through(proxy), token=token) as alice:
+        room = alice.join(name)
+        proxy.cut()
+        eventually(lambda: alice._link is None)
+        proxy.mend()
+        assert room.publish("say", 1).offset == 1
+        assert len(asked) == 4
+    with pytest.raises(RtError, match="unavailable: no new token"):
+        Client(service.http, token=[].pop).connect()
 
 
 # -- when it is too much

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from itertools import pairwise
@@ -14,6 +16,7 @@ import pytest
 
 from rt_device.greenhouse import Greenhouse
 from rt_device.scenario import ScenarioError, load
+from tests.support.mqtt_client import MqttClient
 from tests.support.script import Script
 from tests.support.service import ROOT, Service
 from tests.support.socketio_client import SocketIoClient
@@ -175,11 +178,39 @@ def test_on_a_terminal_it_shows_how_it_goes(service: Service) -> None:
     assert "2 of 2 devices online" in plain and re.search(r"[1-9]\d* readings/s", plain)
 
 
+def test_elsewhere_it_says_every_ten_seconds_how_it_goes(service: Service) -> None:
+    done = simulate("--url", service.mqtt, "--devices", "2", "--seconds", "11")
+    lines = done.stdout.splitlines()
+    assert re.fullmatch(r"2 of 2 devices online, \d+ readings in 1\d s, 0 dropped", lines[0]) and len(lines) == 2
+
+
+def test_it_can_be_stopped_while_its_devices_connect(service: Service, tmp_path: Path) -> None:
+    command = [sys.executable, "run.py", "simulate", "--url", service.mqtt, "--devices", "300"]
+    with MqttClient(service.mqtt) as other, Script(command, tmp_path) as script:
+        other.subscribe("devices/+/status")
+        eventually(lambda: b"online" in other.payloads())
+        script.process.send_signal(signal.SIGINT)
+        assert script.process.wait(timeout=30) == 0
+        assert script.output.startswith("300 devices, 0 readings")
+        assert other.payloads().count(b"online") < 300
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        url = f"mqtt://127.0.0.1:{silent.getsockname()[1]}"
+        with Script([sys.executable, "run.py", "simulate", "--url", url], tmp_path) as script, silent.accept()[0]:
+            eventually(lambda: script.process.send_signal(signal.SIGINT) or script.process.poll() is not None)
+            assert script.process.returncode == -signal.SIGINT
+            assert script.output == ""
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "there is no [[group]]"),
         ("[[group", "scenario.toml: Expected"),
+        ("a = " + "[" * 3000 + "]" * 3000, "scenario.toml: too much is nested"),
         ('sed = 1\n[[group]]\nname = "a"\nsignals.c = {shape = "constant", value = 1}', "there is no sed here"),
         ('[[group]]\nname = "a"\nrate = -1\nsignals.c = {shape = "constant", value = 1}', "group a: rate has to be"),
         ('[[group]]\nname = "a"\nrate = nan\nsignals.c = {shape = "constant", value = 1}', "group a: rate has to be"),

@@ -45,8 +45,8 @@ class Calls:
         try:
             return True, encoded(self._outcome(method, payload))
         except RtError as error:
-            return False, encoded({"code": error.code, "message": str(error)})
-        except Exception:  # a fault of the handler: the log has it, the caller gets no Python
+            return False, encoded({"code": str(error.code), "message": str(error)})
+        except BaseException:  # a fault of the handler, or a sys.exit(): the log has it, the caller gets no Python
             log.exception("the handler of %s failed", method)
             return False, encoded({"code": "internal", "message": f"{method} failed on the device; its log says why"})
 

@@ -17,7 +17,9 @@ from rt_device.outbox import Message, Outbox
 
 log = logging.getLogger("rt_device")
 GOODBYE_S = 2.0
+HEAD_BYTES = 10  # of an MQTT packet, beside topic and payload
 NAME = re.compile(r"[A-Za-z0-9_.:@-]+")
+FILTER = re.compile(r"(?!$)((\+|[^+#/\0]*)/)*(\+|#|[^+#/\0]*)")
 
 
 class Device:
@@ -61,7 +63,7 @@ class Device:
 
         `secret` is what `device add` printed, `token` a JSON Web Token, or a function that is asked for one before each
         connect. mqtts:// is TLS, with `tls`, such as `ssl.create_default_context(cafile="ca.pem")`, or whom the system
-        trusts.
+        trusts; that of the first connect counts.
 
         Raises:
             ValueError: `url` is neither mqtt://host:port nor mqtts://host:port.
@@ -92,11 +94,13 @@ class Device:
     def disconnect(self) -> None:
         """Say goodbye, once everything is sent: after a clean disconnect the broker sends no will.
 
-        Without a connection there is nobody to say it to: what still waits is forgotten.
+        Without a connection there is nobody to say it to: what still waits is forgotten. Not for a handler: the answer
+        to its call would not be sent any more.
         """
         if self.connected:
             self._outbox.wait_until_empty(GOODBYE_S)
-            status = self._mqtt.publish(self._topic("status"), "offline", qos=1, retain=True)
+            # QoS 1 would be kept where the connection has just broken, and said after the next `online`.
+            status = self._mqtt.publish(self._topic("status"), "offline", qos=0, retain=True)
             with contextlib.suppress(RuntimeError, ValueError):  # it has just broken: nothing to wait for
                 status.wait_for_publish(GOODBYE_S)
         self._link.close()
@@ -104,7 +108,8 @@ class Device:
     # -- what it says
 
     def telemetry(self, values: Any) -> None:
-        """Publish readings: kept in its room, and the newest for who joins later. Raises ValueError: no JSON."""
+        """Publish readings: kept in its room, and the newest for who joins later. Raises ValueError: no JSON, or more
+        than the broker takes at once (so do the others)."""
         self.publish(self._topic("telemetry"), encoded(values))
 
     def event(self, name: str, data: Any) -> None:
@@ -120,8 +125,14 @@ class Device:
         self.publish(f"rt/in/{namespace.strip('/')}/{room}/{event}", encoded(data))
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Publish bytes on a topic, for topics of your own."""
-        self._outbox.put(Message(topic, payload))
+        """Publish bytes on a topic, for topics of your own.
+
+        Raises:
+            ValueError: no such topic, no bytes, or more of them than the broker takes at once (1 MiB, or what it says).
+        """
+        message = Message(topic, payload)
+        self._check(message)
+        self._outbox.put(message)
 
     # -- what it hears
 
@@ -139,7 +150,13 @@ class Device:
         self.listen(self._topic(f"inbox/{event}"), handler)
 
     def listen(self, topic: str, handler: Handler) -> None:
-        """Call `handler(publication)` for what comes on a topic, such as `rt/out/chat/lobby/say`."""
+        """Call `handler(publication)` for what comes on a topic, such as `rt/out/chat/lobby/say`.
+
+        Raises:
+            ValueError: no such topic; `+` is one whole level of it, `#` the last.
+        """
+        if not FILTER.fullmatch(topic):
+            raise ValueError(f"a topic to listen to is like a/b, a/+/b or a/#, not {topic!r}")
         self._topics[topic] = handler
         if self.connected:
             self._mqtt.subscribe(topic, 1)
@@ -157,7 +174,18 @@ class Device:
     def _on_down(self) -> None:
         self._outbox.closed()
 
+    def _check(self, message: Message) -> None:
+        """Raises ValueError: the broker would end the connection at it, each time that it is sent."""
+        topic, payload = message
+        if not topic or any(sign in topic for sign in "+#\0"):
+            raise ValueError(f"a topic to publish on has no + and no #, and is not empty; not {topic!r}")
+        if not isinstance(payload, bytes):
+            raise ValueError(f"a payload is bytes, not {type(payload).__name__}")
+        if (size := len(topic.encode()) + len(payload) + HEAD_BYTES) > self._link.packet_bytes:
+            raise ValueError(f"{size} bytes are too many at once; {self._link.packet_bytes} are the most")
+
     def _send(self, message: Message) -> int:
+        self._check(message)  # a broker may take less than the one before
         return self._mqtt.publish(message.topic, message.payload, qos=1).mid
 
     def _on_publish(self, client: paho.Client, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
@@ -170,17 +198,24 @@ class Device:
         calls = self._topic("calls/")
         if message.topic.startswith(calls):
             call, method = message.topic.removeprefix(calls).split("/")
-            answered, said = self._calls.answer(method, bytes(message.payload))
-            self._mqtt.publish(self._topic(f"replies/{call}") + ("" if answered else "/error"), said, qos=1)
+            self._reply(call, *self._calls.answer(method, bytes(message.payload)))
             return
         for topic, handler in list(self._topics.items()):
             if paho.topic_matches_sub(topic, message.topic):
                 self._hear(handler, message)
 
+    def _reply(self, call: str, answered: bool, said: bytes) -> None:
+        topic = self._topic(f"replies/{call}")
+        try:
+            self._check(Message(topic + "/error", said))
+        except ValueError as error:
+            answered, said = False, encoded({"code": "too_large", "message": f"the answer: {error}"})
+        self._mqtt.publish(topic if answered else topic + "/error", said, qos=1)
+
     def _hear(self, handler: Handler, message: paho.MQTTMessage) -> None:
         try:
             handler(json.loads(message.payload))
-        except Exception:  # one bad message, or one bad handler, must not end the connection
+        except BaseException:  # one bad message, or one bad handler (a sys.exit() too), must not end the connection
             log.exception("%s: what came on %s could not be handled", self.id, message.topic)
 
 

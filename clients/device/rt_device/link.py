@@ -19,6 +19,7 @@ log = logging.getLogger("rt_device")
 
 CONNECT_S = 5.0
 IN_FLIGHT = 20  # as paho has it
+PACKET_BYTES = 1 << 20  # at once, where the broker does not say what it takes
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 30.0
 STEADY_S = 5.0  # a connection that lasted as long was a good one: the next pause is short again
 TAKEN_OVER = 142
@@ -81,8 +82,10 @@ class Link:
         self._on_up, self._on_down = on_up, on_down
         self._answered = threading.Event()
         self._refusal: str | None = None
+        self.packet_bytes = PACKET_BYTES
         self._failures = 0
         self._since = 0.0
+        self._trusts = False
         self.mqtt = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=id, protocol=paho.MQTTv5)
         self.mqtt.connect_timeout = CONNECT_S
         self.mqtt.on_socket_open = self._on_socket_open
@@ -97,8 +100,9 @@ class Link:
         Raises:
             OSError: with `wait`, if the broker cannot be reached now, or refuses.
         """
-        if where.tls:
+        if where.tls and not self._trusts:  # paho takes one only once
             self.mqtt.tls_set_context(tls)  # None: whom the system trusts
+            self._trusts = True
         if password is not None:
             self.mqtt.on_pre_connect = lambda client, _: self._log_in(where.user or self.id, password)
         self._answered.clear()
@@ -147,12 +151,16 @@ class Link:
         if self._refusal is None:
             self._since = time.monotonic()
             in_flight = min(getattr(properties, "ReceiveMaximum", IN_FLIGHT), IN_FLIGHT)
+            self.packet_bytes = getattr(properties, "MaximumPacketSize", PACKET_BYTES)
             self._on_up(in_flight)
         else:
             log.warning("%s is refused: %s", self.id, self._refusal)
             self._answered.set()
 
     def _on_subscribe(self, client: paho.Client, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
+        for reason in reasons:
+            if reason.is_failure:
+                log.warning("%s may not listen to a topic that it wants to hear: %s", self.id, reason)
         self._answered.set()  # now it can be called
 
     def _on_connect_fail(self, client: paho.Client, userdata: Any) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
+
+log = logging.getLogger("rt_device")
 
 
 class Message(NamedTuple):
@@ -17,8 +20,8 @@ class Message(NamedTuple):
 class Outbox:
     """A few messages are handed to MQTT at a time, which sends them again after a reconnect; the others wait here.
 
-    Where more than `bound` wait the oldest leaves, and is counted in `dropped`. What was in flight when a connection
-    broke is acknowledged before anything newer is handed over, so the order stays.
+    Where more than `bound` wait the oldest leaves, and is counted in `dropped`, as is what MQTT does not take. What was
+    in flight when a connection broke is acknowledged before anything newer is handed over, so the order stays.
     """
 
     def __init__(self, send: Callable[[Message], int], bound: int) -> None:
@@ -77,15 +80,26 @@ class Outbox:
     def _pump(self) -> None:
         """Hand over what may be; one thread at a time, so that the order stays."""
         while (message := self._next()) is not None:
-            id = self._send(message)
-            with self._lock:
-                self._sending = False
-                if id not in self._early:
-                    self._in_flight.add(id)
-                    if not self._window:  # it closed meanwhile
-                        self._again.add(id)
-                self._early.clear()
-                self._lock.notify_all()
+            try:
+                id = self._send(message)
+            except Exception as error:  # noqa: BLE001  whatever is wrong with it, the next one goes
+                log.warning("a message on %s cannot be sent: %s", message.topic[:100], error)
+                self._sent(None)
+            else:
+                self._sent(id)
+
+    def _sent(self, id: int | None) -> None:
+        """What was to be sent has this id now; None: it has left unsent."""
+        with self._lock:
+            self._sending = False
+            if id is None:
+                self.dropped += 1
+            elif id not in self._early:
+                self._in_flight.add(id)
+                if not self._window:  # it closed meanwhile
+                    self._again.add(id)
+            self._early.clear()
+            self._lock.notify_all()
 
     def _next(self) -> Message | None:
         with self._lock:

@@ -58,6 +58,8 @@ def load(file: Path) -> Scenario:
         raise ScenarioError(f"{file}: {error.strerror}") from None
     except ValueError as error:  # no UTF-8, or no TOML
         raise ScenarioError(f"{file}: {error}") from None
+    except RecursionError:
+        raise ScenarioError(f"{file}: too much is nested in it") from None
     return read(Table(values, str(file)))
 
 

@@ -49,8 +49,15 @@ class Simulator:
         )  # fmt: skip
 
     def connect(self, url: str, *, certificate: str = "", wait: bool = True) -> None:
-        """Raises ValueError: no such address. OSError: with `wait`, the broker cannot be reached, or refuses."""
+        """Until `stopping` is set, or all are.
+
+        Raises:
+            ValueError: no such address.
+            OSError: with `wait`, the broker cannot be reached, or refuses.
+        """
         for one in self._simulated:
+            if self.stopping.is_set():
+                return
             one.device.connect(url, tls=pinned(certificate), wait=wait)
 
     def run(self, seconds: float | None, show: Callable[[Counts], None]) -> None:
@@ -93,8 +100,14 @@ def pinned(certificate: str) -> ssl.SSLContext | None:
 
 
 def stop_at_signals(simulator: Simulator) -> None:
+    """The first one lets its devices say goodbye, a second one of its kind ends it at once."""
+
+    def stop(number: int, _: object) -> None:
+        simulator.stopping.set()
+        signal.signal(number, signal.SIG_DFL)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: simulator.stopping.set())
+        signal.signal(number, stop)
 
 
 def _stop_at_end_of_input(simulator: Simulator) -> None:

@@ -178,12 +178,19 @@ class Client:
 
     def _open(self) -> None:
         link = Link(self.url, self._namespace, self._trust, self._received, self._lost)
-        token = self._token() if callable(self._token) else self._token
-        link.open(self._auth if token is None else {**self._auth, "token": token})
+        link.open(self._login())
         with self._changed:
             if link.over:
                 raise self._ended or RtError("unavailable", f"{self.url} ended the connection")
             self._link, self._tries = link, 0
+
+    def _login(self) -> dict[str, Any]:
+        try:
+            token = self._token() if callable(self._token) else self._token
+        except Exception:  # noqa: BLE001  whatever it is, it is asked again later
+            log.exception("no new token")
+            raise RtError("unavailable", "no new token; the log says why") from None
+        return self._auth if token is None else {**self._auth, "token": token}
 
     def _stay(self) -> None:
         while True:
@@ -265,7 +272,10 @@ class Client:
 
     def _tell(self) -> None:
         while (tell := self._inbox.get()) is not None and not self._closed:
-            tell()
+            try:
+                tell()
+            except BaseException:  # noqa: BLE001  also a sys.exit() in a handler: the next one is told
+                log.exception("a handler failed")
             if self._behind and self._inbox.empty():
                 with self._changed:
                     self._changed.notify_all()
@@ -279,13 +289,14 @@ class Client:
             link.answer(number, handler(call["data"]))
         except RtError as error:
             link.answer(number, _failure(error.code, error.message))
-        except Exception:  # noqa: BLE001  whatever it is, the caller is told, and the next one answered
+        except BaseException:  # noqa: BLE001  also a sys.exit(): the caller is told, and the next one answered
             log.exception("what answers calls of %s failed", method)
             link.answer(number, _failure("internal", f"{method} failed"))
 
 
-def _failure(code: str, message: str) -> Answer:
-    return {"error": {"code": code, "message": message}}
+def _failure(code: object, message: object) -> Answer:
+    """A handler may have raised its RtError with anything."""
+    return {"error": {"code": str(code), "message": str(message)}}
 
 
 def _twin(answer: Answer) -> Twin:

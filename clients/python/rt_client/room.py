@@ -56,7 +56,7 @@ class Handlers:
         for handler in list(self._by_name.get(name, ())):
             try:
                 handler(what)
-            except Exception:  # whatever it is, the next one is told
+            except BaseException:  # whatever it is, also a sys.exit(): the next one is told
                 log.exception("a handler of %s failed", name)
 
 

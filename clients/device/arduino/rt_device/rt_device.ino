@@ -11,17 +11,20 @@ const char *WIFI_NAME = "your network";
 const char *WIFI_PASSWORD = "its password";
 const char *BROKER = "192.168.1.10";  // where rt-service runs, with --host 0.0.0.0
 const uint16_t BROKER_PORT = 1883;
-const char *DEVICE_ID = "esp-1";
+const char *DEVICE_ID = "esp-1";  // each board needs one of its own
 const char *SECRET = "";  // what `device add esp-1` printed; empty where no tokens are needed
 const unsigned long READING_EVERY_MS = 2000;
+const unsigned long FIRST_PAUSE_MS = 500;
 const unsigned long LONGEST_PAUSE_MS = 30000;
+const unsigned long STEADY_MS = 5000;  // a connection that lasted as long was a good one: the next pause is short again
 
 WiFiClient network;
 PubSubClient mqtt(network);
 float target = 20.0;
-unsigned long nextReading = 0;
-unsigned long nextConnect = 0;
-unsigned long pauseMs = 500;
+unsigned long readAt = 0;
+unsigned long triedAt = 0;
+unsigned long waitMs = 0;
+unsigned long pauseMs = FIRST_PAUSE_MS;
 
 String topic(const String &rest) { return String("devices/") + DEVICE_ID + "/" + rest; }
 
@@ -29,15 +32,24 @@ float celsius() { return target + random(-10, 11) / 10.0f; }  // read your senso
 
 // The number behind "name": in a JSON object; false if there is none. ArduinoJson does this for more than one number.
 bool readNumber(const String &json, const char *name, float &value) {
-  int at = json.indexOf(String("\"") + name + "\"");
-  if (at < 0) return false;
-  at = json.indexOf(':', at);
-  if (at < 0) return false;
-  const char *start = json.c_str() + at + 1;
-  char *end = nullptr;
-  float found = strtof(start, &end);
-  if (end == start) return false;
-  value = found;
+  String key = String("\"") + name + "\"";
+  const char *at = json.c_str();
+  while ((at = strstr(at, key.c_str())) != nullptr) {
+    at += key.length();
+    at += strspn(at, " \t\r\n");
+    if (*at != ':') continue;  // it was a value
+    char *end = nullptr;
+    value = strtof(at + 1, &end);
+    return end != at + 1;
+  }
+  return false;
+}
+
+// Take the target from "c", if it is there and a temperature; whether it was.
+bool follow(const String &json) {
+  float wanted = 0;
+  if (!readNumber(json, "c", wanted) || !(wanted >= -50 && wanted <= 100)) return false;
+  target = wanted;
   return true;
 }
 
@@ -56,8 +68,8 @@ void answer(const String &call, const String &method, const String &data) {
     mqtt.publish(reply.c_str(), data.c_str());
   } else if (method != "set") {
     fail(call, "not_found", "no such method");
-  } else if (!readNumber(data, "c", target)) {
-    fail(call, "bad_request", "set takes c, in degrees");
+  } else if (!follow(data)) {
+    fail(call, "bad_request", "set takes c, in degrees from -50 to 100");
   } else {
     mqtt.publish(reply.c_str(), (String("{\"c\":") + String(target, 1) + "}").c_str());
     report();
@@ -72,32 +84,37 @@ void onMessage(char *name, uint8_t *payload, unsigned int length) {
     String rest = where.substring(calls.length());
     int slash = rest.indexOf('/');
     if (slash > 0) answer(rest.substring(0, slash), rest.substring(slash + 1), body);
-  } else if (where == topic("twin/desired") && readNumber(body, "c", target)) {  // {"desired":{"c":22},"version":3}
+  } else if (where == topic("twin/desired") && follow(body)) {  // {"desired":{"c":22},"version":3}
     report();
   }
 }
 
-bool connectMqtt() {
+void connectMqtt() {
   const char *user = SECRET[0] ? DEVICE_ID : nullptr;
   const char *password = SECRET[0] ? SECRET : nullptr;
   String status = topic("status");
   if (!mqtt.connect(DEVICE_ID, user, password, status.c_str(), 1, true, "offline")) {
     Serial.printf("no MQTT: %d (4 and 5: the secret is wrong)\n", mqtt.state());
-    return false;
+    return;
   }
   mqtt.subscribe(topic("calls/+/+").c_str(), 1);
   mqtt.subscribe(topic("twin/desired").c_str(), 1);
   mqtt.publish(status.c_str(), "online", true);
   mqtt.publish(topic("events/started").c_str(), "{}");
   Serial.println("connected");
-  return true;
 }
 
 void stayConnected() {
-  unsigned long now = millis();
-  if (mqtt.connected() || WiFi.status() != WL_CONNECTED || (long)(now - nextConnect) < 0) return;
-  pauseMs = connectMqtt() ? 500 : min(2 * pauseMs, LONGEST_PAUSE_MS);
-  nextConnect = millis() + pauseMs / 2 + random(pauseMs / 2);  // chance, lest all devices come back at once
+  unsigned long since = millis() - triedAt;  // millis() starts again after 49 days; a difference stays right
+  if (mqtt.connected()) {
+    if (since > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
+    return;
+  }
+  if (WiFi.status() != WL_CONNECTED || since < waitMs) return;
+  connectMqtt();
+  triedAt = millis();
+  waitMs = pauseMs / 2 + random(pauseMs / 2);  // chance, lest all devices come back at once
+  pauseMs = min(2 * pauseMs, LONGEST_PAUSE_MS);
 }
 
 void setup() {
@@ -112,9 +129,8 @@ void setup() {
 void loop() {
   stayConnected();
   mqtt.loop();
-  unsigned long now = millis();
-  if (mqtt.connected() && (long)(now - nextReading) >= 0) {
-    nextReading = now + READING_EVERY_MS;
+  if (mqtt.connected() && millis() - readAt >= READING_EVERY_MS) {
+    readAt = millis();
     mqtt.publish(topic("telemetry").c_str(), (String("{\"c\":") + String(celsius(), 1) + "}").c_str());
   }
   delay(10);
