@@ -117,6 +117,45 @@ test("a handler that fails is told as internal, and its callers go on being answ
   assert.equal(logged.mock.callCount(), 1);
 });
 
+test("a call that is answered after a reconnect is not the answer of another one", async () => {
+  const [caller, callee] = [connect({ user: "caller" }), connect({ user: "callee" })];
+  const answers = {};
+  for (const method of ["slow", "other"]) callee.onCall(method, () => new Promise((resolve) => (answers[method] = resolve)));
+  await callee.ping();
+  const lost = assert.rejects(caller.call("user:callee", "slow"), refused("unavailable"));
+  await eventually(() => answers.slow);
+  await service.stop("SIGKILL");
+  await eventually(() => callee.state === "reconnecting");
+  await lost;
+  await service.start();
+  await eventually(() => caller.state === "connected" && callee.state === "connected");
+  const other = caller.call("user:callee", "other");
+  await eventually(() => answers.other);
+  answers.slow("of the slow one");
+  await callee.ping(); // what was sent before was read
+  answers.other("of the other");
+  assert.equal(await other, "of the other");
+});
+
+test("what cannot be written as JSON is refused at once, wherever it is", async (context) => {
+  context.mock.method(console, "error", () => undefined);
+  const circle = [];
+  circle.push(circle);
+  const client = connect({ user: "odd" });
+  const room = client.join("odd");
+  await room.joined;
+  for (const data of [circle, 1n, { a: [1n] }]) {
+    client.onCall("odd", () => data);
+    await assert.rejects(client.call("user:odd", "odd"), refused("internal", /: odd failed$/));
+    const invalid = refused("invalid_data", /cannot be written as JSON/);
+    await assert.rejects(client.call("user:odd", "odd", data), invalid);
+    await assert.rejects(client.send("user:odd", "say", data), invalid);
+    await assert.rejects(room.publish("say", data), invalid);
+    await assert.rejects(room.publish("say", data, { class: "volatile" }), invalid);
+    assert.throws(() => rt.connect(service.http, { info: data }), invalid);
+  }
+});
+
 test("who is there, what is sent to us alone, and which rooms there are", async () => {
   const [alice, bob] = [enter(connect({ user: "ann", info: { hat: "red" } }), "people"), enter(connect({ user: "ben" }), "people")];
   const letters = [];
@@ -217,6 +256,21 @@ test("a token function that fails is asked again, unless it says that there is n
   const none = connect({ token: () => { throw new rt.RtError({ code: "unauthorized", message: "log in first" }); } }, guarded.http);
   await assert.rejects(none.ping(), refused("unauthorized", /log in first/));
   assert.equal(none.state, "closed");
+});
+
+test("a function that gave an expired token is asked for another, a few times in a row", async () => {
+  const now = () => Math.floor(Date.now() / 1000);
+  let asked = 0;
+  const client = connect({ token: () => signed({ sub: "clock", exp: now() + (++asked < 3 ? -60 : 600) }) }, guarded.http);
+  const room = client.join("tokens");
+  await room.joined;
+  assert.deepEqual([asked, client.state, room.refusal], [3, "connected", undefined]);
+  asked = -1000;
+  const never = connect({ token: () => signed({ sub: "clock", exp: now() - 60, n: asked++ }) }, guarded.http);
+  await eventually(() => never.reason?.code === "token_expired");
+  assert.equal(never.state, "connecting");
+  await assert.rejects(never.join("tokens").joined, refused("token_expired"));
+  assert.deepEqual([never.state, asked], ["closed", -994]);
 });
 
 test("who is kicked, or comes back with nothing better, is closed with the reason", async () => {

@@ -17,16 +17,16 @@ after(async () => {
   assert.equal(await service.stop(), 0);
 });
 
-function connect(user, namespace = "/chat") {
-  const options = { forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, auth: user ? { user } : {} };
+function connect(user, namespace = "/chat", transports = ["polling", "websocket"]) {
+  const options = { forceNew: true, transports, reconnectionDelay: 50, reconnectionDelayMax: 200, auth: user ? { user } : {} };
   const socket = io(service.http + namespace, options);
   open.push(socket);
   return socket;
 }
 
 /** A client in a room, with what it was told. */
-function enter(name, { user, namespace, ...options } = {}) {
-  const socket = connect(user, namespace);
+function enter(name, { user, namespace, transports, ...options } = {}) {
+  const socket = connect(user, namespace, transports);
   const told = { socket, data: [], joined: [], presence: [], errors: [] };
   told.room = joinRoom(socket, name, {
     onPublication: (publication) => told.data.push(publication.data),
@@ -175,8 +175,41 @@ test("a refused publish rejects, and those behind it go on", async () => {
   assert.equal((await good).offset, 1);
   const circle = {};
   circle.self = circle;
-  await assert.rejects(alice.room.publish("say", circle), RangeError);
+  await assert.rejects(alice.room.publish("say", circle), { name: "RtError", code: "invalid_data" });
   assert.equal((await alice.room.publish("say", 3)).offset, 2);
+});
+
+test("a publication that the connection is closed for is refused, and those behind it arrive", async () => {
+  const nested = (depth) => (depth ? [nested(depth - 1)] : []);
+  const cases = [
+    ["too_large", "x".repeat(2_000_000)],
+    ["invalid_data", nested(3000)],
+    ["invalid_data", Array.from({ length: 65 }, () => Buffer.from("a"))],
+  ];
+  for (const transports of [["websocket"], ["polling"]]) {
+    const alice = enter(`closes-${transports}`, { user: "alice", transports });
+    await entered(alice);
+    for (const [code, data] of cases) {
+      const bad = alice.room.publish("say", data);
+      const good = alice.room.publish("say", code);
+      await assert.rejects(bad, { name: "RtError", code: transports[0] === "polling" ? "invalid_data" : code, message: /closed/ });
+      await good;
+    }
+    await eventually(() => alice.data.length === cases.length);
+    assert.deepEqual(alice.data, cases.map(([code]) => code));
+  }
+});
+
+test("an id that somebody else has published is not taken for one's own", async () => {
+  const [alice, bob] = [enter("same", { user: "alice" }), enter("same", { user: "bob" })];
+  await Promise.all([entered(alice), entered(bob)]);
+  const plugIn = unplug(bob);
+  const waiting = bob.room.publish("say", "bob's", { id: "same" });
+  assert.equal((await alice.room.publish("say", "alice's", { id: "same" })).offset, 1);
+  plugIn();
+  assert.equal((await waiting).offset, 2);
+  await eventually(() => alice.data.length === 2);
+  assert.deepEqual(alice.data, ["alice's", "bob's"]);
 });
 
 test("a publish past its deadline rejects and is not sent later", async () => {

@@ -20,7 +20,7 @@ export interface Call<T = unknown> {
 
 type Answering = (data: never, call: Call) => unknown;
 
-/** Connect, and stay connected until `close`. Throws RtError where `url` or the namespace cannot be one. */
+/** Connect, and stay connected until `close`. Throws RtError where `url`, the namespace or `info` cannot be one. */
 export function connect(url: string, options: ConnectOptions = {}): Client {
   return new Client(url, options);
 }
@@ -35,7 +35,10 @@ export class Client {
   constructor(url: string, options: ConnectOptions) {
     this.#connection = new Connection(url, options, (state, reason) => this.#changed(state, reason));
     const { socket } = this.#connection;
-    socket.on("call", (call: Call, answer: (said: unknown) => void) => void this.#answer(call, answer));
+    socket.on("call", (call: Call, answer: (said: unknown) => void) => {
+      const { id } = socket; // acknowledgements are numbered by session: in the next one it would answer another call
+      void this.#answer(call, (said) => void (socket.id === id && answer(said)));
+    });
     socket.onAny((event: string, body?: Publication<unknown> & { room: string | null }) => {
       if (body?.room === null && "offset" in body) this.#handlers.tell(event, body);
     });
@@ -141,7 +144,9 @@ export class Client {
     const handler = this.#answers.get(call.method) as ((data: unknown, call: Call) => unknown) | undefined;
     try {
       if (!handler) throw new RtError({ code: "not_found", message: `there is no method ${call.method}` });
-      answer((await handler(call.data, call)) ?? null);
+      const said = (await handler(call.data, call)) ?? null;
+      JSON.stringify(said); // what cannot be written throws here, while there is an answer left to give
+      answer(said);
     } catch (error) {
       const refusal = error instanceof RtError;
       if (!refusal) console.error(`rt-client: what answers calls of ${call.method} failed`, error);

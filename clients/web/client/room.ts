@@ -2,7 +2,7 @@
 import type { Socket } from "socket.io-client";
 import type { RtError } from "../src/failures.js";
 import type { Member, Position, PresenceChange, Publication, Published } from "../src/protocol.js";
-import { joinRoom, type PublishOptions, type Room as SocketRoom, type RoomJoined } from "../src/rooms.js";
+import { type PublishOptions, type RoomJoined, Room as SocketRoom } from "../src/rooms.js";
 import { Handlers, type Off } from "./handlers.js";
 
 export type Ask = <T>(verb: string, request: object, timeoutMs?: number) => Promise<T>;
@@ -49,7 +49,7 @@ export class Room {
       this.#reject = reject;
     });
     this.joined.catch(() => undefined); // who does not ask for it is told by onError
-    this.#room = joinRoom(socket, name, {
+    this.#room = new SocketRoom(socket, name, {
       ...(since && { since }),
       onPublication: (publication) => {
         this.#handlers.tell(publication.event, publication);

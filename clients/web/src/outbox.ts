@@ -1,7 +1,7 @@
 // What is published into one room: kept here until it is answered, and sent again with the same id where that is in
 // doubt.
-import { Backoff, isTemporary, RtError } from "./failures.js";
-import type { Answer, Publication, Published } from "./protocol.js";
+import { Backoff, isTemporary, RtError, unwritable } from "./failures.js";
+import type { Answer, Failure, Publication, Published } from "./protocol.js";
 
 const WAITING_MOST = 1000;
 const DEADLINE_MOST_MS = 240_000; // the service knows a repeated id for five minutes
@@ -10,8 +10,9 @@ export type Answered = (error: Error | null, answer: Answer<Published>) => void;
 
 interface Waiting {
   id: string;
-  request: object;
+  request: { id?: string | undefined }; // as it was asked for
   sent: boolean;
+  suspect: boolean; // the connection was closed for something, and this was on its way
   deadline: ReturnType<typeof setTimeout>;
   resolve(answer: Published): void;
   reject(error: unknown): void;
@@ -36,7 +37,7 @@ export class Outbox {
     return new Promise((resolve, reject) => {
       const id = request.id ?? newId();
       const deadline = setTimeout(() => this.#late(waiting), deadlineMs);
-      const waiting: Waiting = { id, request: { ...request, id }, sent: false, deadline, resolve, reject };
+      const waiting: Waiting = { id, request, sent: false, suspect: false, deadline, resolve, reject };
       this.#queue.push(waiting);
       this.#next();
     });
@@ -48,21 +49,28 @@ export class Outbox {
     this.#next();
   }
 
-  /** The connection is gone, and with it the answers. */
-  stop(): void {
+  /**
+   * The connection is gone, and with it the answers. `refusal`: it was closed for what it was sent. That may have been
+   * something else, so what is asked is refused when it happens a second time in a row.
+   */
+  stop(refusal?: Failure): void {
+    const asked = this.#asked;
     this.#open = false;
     this.#connection++;
     this.#asked = undefined;
     this.#backoff.reset();
+    if (refusal && asked?.suspect) this.#settle(asked, () => asked.reject(new RtError(refusal)));
+    else if (asked) asked.suspect = refusal !== undefined;
   }
 
   /**
    * A publication that came back from the room needs no answer any more. So it is not sent again by an anonymous client
-   * either, whose repetition over the next connection would be somebody else's for the service.
+   * either, whose repetition over the next connection would be somebody else's for the service. An id that was not made
+   * here may be somebody else's too.
    */
   seen({ id, offset }: Publication, epoch: string): void {
     const first = this.#queue[0];
-    if (first?.id === id) this.#settle(first, () => first.resolve({ id, epoch, offset }));
+    if (first?.id === id && first.request.id === undefined) this.#settle(first, () => first.resolve({ id, epoch, offset }));
   }
 
   fail(error: RtError): void {
@@ -87,9 +95,9 @@ export class Outbox {
       else this.#settle(waiting, () => waiting.reject(new RtError(answer.error)));
     };
     try {
-      this.#emit(waiting.request, answered);
+      this.#emit({ ...waiting.request, id: waiting.id }, answered);
     } catch (error) {
-      this.#settle(waiting, () => waiting.reject(error)); // its data cannot be written
+      this.#settle(waiting, () => waiting.reject(unwritable(error)));
     }
   }
 

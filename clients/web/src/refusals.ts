@@ -3,6 +3,25 @@ import type { Socket } from "socket.io-client";
 import { Backoff, isTemporary, RtError } from "./failures.js";
 import type { Closing, Failure } from "./protocol.js";
 
+const TOO_LARGE = 1009;
+const INVALID = [1002, 1007, 400];
+const CLOSED_POLLING = "transport closed by the server"; // which has no code
+
+/** What socket.io-client tells of a connection that ended: the frame that closed it, or the answer to a request. */
+interface Details {
+  description?: unknown;
+  context?: { code?: number; status?: number; reason?: string };
+}
+
+/** Why the service closed a connection, where that was for what it was sent. */
+export function closedFor(details: unknown): Failure | undefined {
+  const { description, context } = (details ?? {}) as Details;
+  const why = context?.code ?? context?.status ?? 0;
+  if (why !== TOO_LARGE && !INVALID.includes(why) && description !== CLOSED_POLLING) return undefined;
+  const message = `the connection was closed for it: ${context?.reason || "it cannot be read, or is too large"}`;
+  return { code: why === TOO_LARGE ? "too_large" : "invalid_data", message };
+}
+
 /**
  * `refused` is told why the connection does not come back. socket.io-client comes back by itself when the network
  * breaks, but not when the service refuses it. The function that is returned ends the watch.
