@@ -29,7 +29,7 @@ before(async () => {
   writeFileSync(join(project, "package.json"), '{"name": "empty", "private": true, "type": "module"}');
   const [{ filename }] = Array.isArray(packed) ? packed : Object.values(packed);
   execFileSync("npm", ["install", `./${filename}`, "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], quiet);
-  rt = await import(pathToFileURL(join(project, "node_modules/rt-client/dist/rt-client.mjs")).href);
+  rt = await import(pathToFileURL(join(project, "node_modules/@rt-service/client/dist/rt-client.mjs")).href);
   await Promise.all([service.start(), guarded.start()]);
 });
 
@@ -118,18 +118,18 @@ test("a handler that fails is told as internal, and its callers go on being answ
 });
 
 test("a call that is answered after a reconnect is not the answer of another one", async () => {
-  const [caller, callee] = [connect({ user: "caller" }), connect({ user: "callee" })];
+  const [caller, callee] = [connect({ user: "asks" }), connect({ user: "answers" })];
   const answers = {};
   for (const method of ["slow", "other"]) callee.onCall(method, () => new Promise((resolve) => (answers[method] = resolve)));
   await callee.ping();
-  const lost = assert.rejects(caller.call("user:callee", "slow"), refused("unavailable"));
+  const lost = assert.rejects(caller.call("user:answers", "slow"), refused("unavailable"));
   await eventually(() => answers.slow);
   await service.stop("SIGKILL");
   await eventually(() => callee.state === "reconnecting");
   await lost;
   await service.start();
   await eventually(() => caller.state === "connected" && callee.state === "connected");
-  const other = caller.call("user:callee", "other");
+  const other = caller.call("user:answers", "other");
   await eventually(() => answers.other);
   answers.slow("of the slow one");
   await callee.ping(); // what was sent before was read
@@ -212,6 +212,11 @@ test("its state is told: connecting, connected, reconnecting with the reason, cl
 test("what cannot be connected says why, at once or as its reason", async () => {
   assert.throws(() => rt.connect("127.0.0.1:5000"), refused("bad_request", /a url is like/));
   assert.throws(() => rt.connect(service.http, { namespace: "chat" }), refused("bad_request", /did you mean \/chat/));
+  for (const url of [`${service.http}/rt/path`, `${service.http}?a=1`, `${service.http}/#there`]) {
+    assert.throws(() => rt.connect(url), refused("bad_request", /without a path/));
+  }
+  for (const url of ["http://", "http://exa mple"]) assert.throws(() => rt.connect(url), refused("bad_request", /a url is like/));
+  assert.ok(await connect({}, `${service.http}/`).ping());
   const nowhere = connect({ namespace: "/nowhere" });
   await assert.rejects(nowhere.join("any").joined, refused("not_found", /no namespace \/nowhere/));
   assert.deepEqual([nowhere.state, nowhere.reason.code], ["closed", "not_found"]);
@@ -295,11 +300,17 @@ test("who is kicked, or comes back with nothing better, is closed with the reaso
 
 test("its types accept what is right and refuse what is wrong", () => {
   writeFileSync(join(project, "sample.ts"), `
-import { connect, RtError, type Publication, type State } from "rt-client";
+import { connect, RtError, type Publication, type State } from "@rt-service/client";
 const client = connect("http://127.0.0.1:5000", { namespace: "/iot", token: async () => "token", info: { a: 1 } });
 const room = client.join("device:pump-1", { since: { epoch: "a", offset: 1 } });
 room.on<{ c: number }>("telemetry", ({ data, from }) => data.c.toFixed(1) + from.id);
-client.on("say", (said: Publication) => said.at);
+client.on("say", (said) => said.room?.length ?? "to me alone");
+room.on("say", (said: Publication) => said.room.length);
+const maybe: { user?: string; key?: string } = {};
+const open = connect("http://127.0.0.1:5000", { user: maybe.user, token: undefined, info: undefined, namespace: undefined });
+const again = open.join("lobby", { since: room.position });
+void again.publish("say", 1, { key: maybe.key, class: undefined, id: undefined, deadlineMs: undefined });
+void again.history({ since: room.position, limit: undefined, reverse: undefined });
 client.onCall<{ a: number }>("double", ({ a }, call) => call.method + a * 2);
 export const c: Promise<number> = client.call<{ c: number }>("device:pump-1", "set", { c: 1 }).then((set) => set.c);
 export const offset: Promise<number | null> = room.publish("say", 1, { class: "latest", key: "k" }).then((at) => at.offset);
@@ -308,11 +319,13 @@ client.onState((state: State, reason?: RtError) => state === "closed" && reason?
 void room.publish("say", 1, { class: "sometimes" });
 // @ts-expect-error a token is text
 connect("http://127.0.0.1:5000", { token: 1 });
+// @ts-expect-error what is sent to us alone is of no room
+client.on("say", (said) => said.room.length);
 // @ts-expect-error data is unknown until it is looked at
 room.on("telemetry", ({ data }) => data.c);
 `);
   for (const options of [["--module", "nodenext"], ["--module", "esnext", "--moduleResolution", "bundler"]]) {
-    const strict = ["--strict", "--noEmit", "--target", "es2022", "--lib", "es2022,dom", "--types", "", "--skipLibCheck", "false"];
+    const strict = ["--strict", "--exactOptionalPropertyTypes", "--noEmit", "--target", "es2022", "--lib", "es2022,dom", "--types", "", "--skipLibCheck", "false"];
     const command = [join(WEB, "node_modules/typescript/bin/tsc"), ...options, ...strict, "sample.ts"];
     execFileSync(process.execPath, command, { cwd: project, stdio: ["ignore", 2, 2] });
   }

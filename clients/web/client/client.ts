@@ -1,6 +1,6 @@
 // A client of rt-service: one namespace of one connection, which comes back by itself.
 import { RtError, tell } from "../src/failures.js";
-import type { Identity, Member, Position, Publication } from "../src/protocol.js";
+import type { Identity, Member, Position, Pushed } from "../src/protocol.js";
 import { ANSWER_MS, Connection, type ConnectOptions, type State } from "./connection.js";
 import { Handlers, type Off } from "./handlers.js";
 import { Room } from "./room.js";
@@ -39,7 +39,7 @@ export class Client {
       const { id } = socket; // acknowledgements are numbered by session: in the next one it would answer another call
       void this.#answer(call, (said) => void (socket.id === id && answer(said)));
     });
-    socket.onAny((event: string, body?: Publication<unknown> & { room: string | null }) => {
+    socket.onAny((event: string, body?: Pushed) => {
       if (body?.room === null && "offset" in body) this.#handlers.tell(event, body);
     });
   }
@@ -61,7 +61,7 @@ export class Client {
   }
 
   /** The room, which is entered now or when it can be, and again after every reconnect, from where it was left. */
-  join(name: string, options: { since?: Position } = {}): Room {
+  join(name: string, options: { since?: Position | undefined } = {}): Room {
     const known = this.#rooms.get(name);
     if (known && !known.refusal) return known;
     known?.leave();
@@ -77,7 +77,7 @@ export class Client {
   }
 
   /** Each publication of an event, of any room, or to us alone (its `room` is null). */
-  on<T = unknown>(event: string, handler: (publication: Publication<T>) => unknown): Off {
+  on<T = unknown>(event: string, handler: (pushed: Pushed<T>) => unknown): Off {
     return this.#handlers.add(event, handler);
   }
 

@@ -9,11 +9,11 @@ export type State = "connecting" | "connected" | "reconnecting" | "closed";
 
 export interface ConnectOptions {
   /** "/chat" unless something else is said. */
-  namespace?: string;
+  namespace?: string | undefined;
   /** Who it is, in open mode. */
-  user?: string;
+  user?: string | undefined;
   /** A function is asked before each connect, so that it can come back with a newer one. */
-  token?: Token;
+  token?: Token | undefined;
   /** Any JSON up to 1 KiB, shown in presence; in token mode the token says it. */
   info?: unknown;
 }
@@ -186,7 +186,17 @@ function checkedInfo(info: unknown): void {
 
 function checked(url: string, namespace: string): string {
   const bad = (message: string): RtError => new RtError({ code: "bad_request", message });
-  if (!/^https?:\/\//.test(url)) throw bad(`a url is like http://127.0.0.1:5000, not ${url}`);
+  const at = /^https?:\/\//.test(url) && parsed(url);
+  if (!at) throw bad(`a url is like http://127.0.0.1:5000, not ${url}`);
+  if (at.pathname + at.search + at.hash !== "/") throw bad(`a url is without a path: did you mean ${at.origin}?`);
   if (!namespace.startsWith("/")) throw bad(`a namespace starts with /: did you mean /${namespace}?`);
-  return new URL(url).origin;
+  return at.origin;
+}
+
+function parsed(url: string): URL | undefined {
+  try {
+    return new URL(url);
+  } catch {
+    return undefined;
+  }
 }

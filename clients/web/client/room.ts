@@ -8,9 +8,9 @@ import { Handlers, type Off } from "./handlers.js";
 export type Ask = <T>(verb: string, request: object, timeoutMs?: number) => Promise<T>;
 
 export interface HistoryOptions {
-  since?: Position;
-  limit?: number;
-  reverse?: boolean;
+  since?: Position | undefined;
+  limit?: number | undefined;
+  reverse?: boolean | undefined;
 }
 
 /** `epoch` and `offset`: the room's newest position. `more`: the limit cut it. */

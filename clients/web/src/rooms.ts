@@ -27,11 +27,11 @@ export interface RoomOptions {
 }
 
 export interface PublishOptions {
-  class?: "kept" | "latest" | "volatile";
-  key?: string;
+  class?: "kept" | "latest" | "volatile" | undefined;
+  key?: string | undefined;
   /** Of your own: who publishes the same again, after a reload perhaps, has it there once. */
-  id?: string;
-  deadlineMs?: number;
+  id?: string | undefined;
+  deadlineMs?: number | undefined;
 }
 
 /** Enter a room, and stay in it until `leave`. Once for each room of a socket: two would leave together. */
