@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -192,6 +192,9 @@ test("its state is told: connecting, connected, reconnecting with the reason, cl
   const states = [];
   client.onState((state, reason) => states.push(reason ? `${state} ${reason.code}` : state));
   const room = client.join("states");
+  const volatile = [];
+  const now = () => assert.rejects(room.publish("say", 0, { class: "volatile" }), refused("unavailable"));
+  client.onState((state) => state === "reconnecting" && volatile.push(now()));
   await room.joined;
   assert.equal(await service.stop(), 0);
   await eventually(() => client.state === "reconnecting");
@@ -202,7 +205,12 @@ test("its state is told: connecting, connected, reconnecting with the reason, cl
   client.close();
   await assert.rejects(waiting, refused("not_online"));
   await assert.rejects(client.ping(), refused("not_online", /closed/));
-  await assert.rejects(client.join("another").joined, refused("not_online"));
+  const another = client.join("another");
+  await assert.rejects(another.joined, refused("not_online"));
+  const errors = [];
+  another.onError((error) => errors.push(error.code));
+  assert.deepEqual(errors, ["not_online"]);
+  await Promise.all(volatile);
   const [first, second, third] = states;
   assert.deepEqual([first, second, third], ["connecting", "connected", "reconnecting shutdown"]);
   assert.deepEqual(states.slice(-2), ["connected", "closed not_online"]);
@@ -296,6 +304,12 @@ test("who is kicked, or comes back with nothing better, is closed with the reaso
   await fetch(`${guarded.http}/api/v1/sessions/${sid}`, { method: "DELETE", headers });
   await eventually(() => kicked.state === "closed");
   assert.equal(kicked.reason.code, "kicked");
+});
+
+test("the file for pages says whose work is in it", () => {
+  const file = (name) => readFileSync(join(project, "node_modules/@rt-service/client/dist", name), "utf8");
+  const said = /The MIT License[^]+ Guillermo Rauch [^]+Permission is hereby granted[^]+ Component contributors/i;
+  assert.deepEqual(["rt-client.js", "rt-client.mjs"].map((name) => said.test(file(name))), [true, false]);
 });
 
 test("its types accept what is right and refuse what is wrong", () => {

@@ -277,6 +277,37 @@ test("who is refused for a while enters later, and is told everything once", asy
   assert.deepEqual([bob.data, bob.joined[1].recovered, refusals, bob.errors], [[0, 1, 2, 3], true, [], []]);
 });
 
+test("a connection that is refused is tried again after pauses that grow, however many rooms it has", async () => {
+  const socket = connect("many").disconnect();
+  for (const n of numbers(0, 200)) joinRoom(socket, `many-${n}`, { onPublication: () => undefined });
+  const CONNECT = 0, CONNECT_ERROR = 4;
+  const data = { message: "a moment", data: { code: "unavailable", message: "a moment" } };
+  let refusals = 4;
+  const { onpacket } = socket;
+  socket.onpacket = (packet) => {
+    const instead = packet.type === CONNECT && refusals-- > 0 ? { type: CONNECT_ERROR, data } : {};
+    onpacket.call(socket, { ...packet, ...instead });
+  };
+  let began;
+  socket.once("connect_error", () => (began = performance.now()));
+  socket.connect();
+  await eventually(() => socket.connected);
+  assert.ok(performance.now() - began > 200, `${performance.now() - began} ms`); // 1900 on average
+});
+
+test("of latest values that wait the newest is sent, and all are answered", async () => {
+  const [alice, bob] = [enter("latest", { user: "alice" }), enter("latest", { user: "bob" })];
+  await Promise.all([entered(alice), entered(bob)]);
+  const plugIn = unplug(alice);
+  const latest = (data, key) => alice.room.publish("place", data, { class: "latest", key });
+  const answers = [latest(1, "a"), alice.room.publish("say", 2), latest(3, "a"), latest(4, "b"), latest(5, "a")];
+  plugIn();
+  const ids = (await Promise.all(answers)).map(({ id }) => id);
+  assert.deepEqual([ids[0], ids[2], new Set(ids).size], [ids[4], ids[4], 3]);
+  await eventually(() => bob.data.at(-1) === 5);
+  assert.deepEqual(bob.data, [2, 4, 5]);
+});
+
 test("an application that throws gets the next publication all the same", async () => {
   const thrown = [];
   const listeners = process.listeners("uncaughtException");

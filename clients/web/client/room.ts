@@ -1,6 +1,6 @@
 // A room of a client: the room over a socket, with handlers by the name of an event, and who is there.
 import type { Socket } from "socket.io-client";
-import type { RtError } from "../src/failures.js";
+import { type RtError, tell } from "../src/failures.js";
 import type { Member, Position, PresenceChange, Publication, Published } from "../src/protocol.js";
 import { type PublishOptions, type RoomJoined, Room as SocketRoom } from "../src/rooms.js";
 import { Handlers, type Off } from "./handlers.js";
@@ -100,8 +100,10 @@ export class Room {
     return this.#handlers.add("*presence", handler);
   }
 
-  /** The room or the connection is refused for good. */
+  /** The room or the connection is refused for good; told at once where it is already. */
   onError(handler: (error: RtError) => unknown): Off {
+    const refusal = this.#refusal;
+    if (refusal) tell(() => void handler(refusal));
     return this.#handlers.add("*error", handler);
   }
 

@@ -8,9 +8,16 @@ const DEADLINE_MOST_MS = 240_000; // the service knows a repeated id for five mi
 
 export type Answered = (error: Error | null, answer: Answer<Published>) => void;
 
+interface Request {
+  id?: string | undefined;
+  event: string;
+  class?: string | undefined;
+  key?: string | undefined;
+}
+
 interface Waiting {
   id: string;
-  request: { id?: string | undefined }; // as it was asked for
+  request: Request; // as it was asked for
   sent: boolean;
   suspect: boolean; // the connection was closed for something, and this was on its way
   deadline: ReturnType<typeof setTimeout>;
@@ -31,16 +38,20 @@ export class Outbox {
     this.#emit = emit;
   }
 
-  add(request: { id?: string | undefined }, deadlineMs: number): Promise<Published> {
+  /** A `latest` takes the place of one that was not sent yet: what is old by then is not sent. */
+  add(request: Request, deadlineMs: number): Promise<Published> {
     if (!(deadlineMs <= DEADLINE_MOST_MS)) return failed("bad_request", `deadlineMs is at most ${DEADLINE_MOST_MS}`);
+    const older = this.#older(request);
     if (this.#queue.length >= WAITING_MOST) return failed("too_many_requests", `${WAITING_MOST} wait to be published`);
-    return new Promise((resolve, reject) => {
+    const answer = new Promise<Published>((resolve, reject) => {
       const id = request.id ?? newId();
       const deadline = setTimeout(() => this.#late(waiting), deadlineMs);
       const waiting: Waiting = { id, request, sent: false, suspect: false, deadline, resolve, reject };
       this.#queue.push(waiting);
       this.#next();
     });
+    if (older) answer.then(older.resolve, older.reject);
+    return answer;
   }
 
   /** The room was entered: what waits is sent, first what an earlier connection left without an answer. */
@@ -78,6 +89,18 @@ export class Outbox {
       clearTimeout(waiting.deadline);
       waiting.reject(error);
     }
+  }
+
+  /** Taken out of what waits, for `request` to come instead. */
+  #older(request: Request): Waiting | undefined {
+    if (request.class !== "latest") return undefined;
+    const same = ({ class: class_, event, key }: Request): boolean =>
+      class_ === "latest" && event === request.event && key === request.key;
+    const found = this.#queue.findIndex((waiting) => !waiting.sent && same(waiting.request));
+    if (found < 0) return undefined;
+    const [older] = this.#queue.splice(found, 1);
+    clearTimeout(older?.deadline);
+    return older;
   }
 
   #next(): void {

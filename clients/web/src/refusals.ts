@@ -22,11 +22,30 @@ export function closedFor(details: unknown): Failure | undefined {
   return { code: why === TOO_LARGE ? "too_large" : "invalid_data", message };
 }
 
+type Refused = (error: RtError) => void;
+
+interface Watch {
+  told: Set<Refused>;
+  end(): void;
+}
+
+const watches = new WeakMap<Socket, Watch>(); // one for each: of several the shortest pause would count
+
 /**
  * `refused` is told why the connection does not come back. socket.io-client comes back by itself when the network
  * breaks, but not when the service refuses it. The function that is returned ends the watch.
  */
-export function watch(socket: Socket, refused: (error: RtError) => void): () => void {
+export function watch(socket: Socket, refused: Refused): () => void {
+  const { told, end } = watches.get(socket) ?? begin(socket);
+  told.add(refused);
+  return () => {
+    if (told.delete(refused) && told.size === 0) end();
+  };
+}
+
+function begin(socket: Socket): Watch {
+  const told = new Set<Refused>();
+  const refused = (error: RtError): void => [...told].forEach((one) => one(error));
   const backoff = new Backoff();
   const connected = (): void => backoff.reset();
   const failed = (error: Error & { data?: Failure }): void => {
@@ -42,10 +61,13 @@ export function watch(socket: Socket, refused: (error: RtError) => void): () => 
   socket.on("connect", connected);
   socket.on("connect_error", failed);
   socket.on("closing", closing);
-  return () => {
+  const end = (): void => {
+    watches.delete(socket);
     backoff.reset();
     socket.off("connect", connected);
     socket.off("connect_error", failed);
     socket.off("closing", closing);
   };
+  watches.set(socket, { told, end });
+  return { told, end };
 }

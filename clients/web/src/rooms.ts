@@ -169,7 +169,7 @@ export class Room {
   }
 
   #publishOnce(request: object, deadlineMs: number): Promise<Published> {
-    if (this.#state !== "in") return failed("unavailable", `not in the room ${this.name} now`);
+    if (this.#state !== "in" || !this.#socket.connected) return failed("unavailable", `not in the room ${this.name} now`);
     return new Promise((resolve, reject) => {
       const answered = (error: Error | null, answer: Answer<Published>): void => {
         if (error) reject(new RtError({ code: "timeout", message: `no answer: ${error.message}` }));
