@@ -308,6 +308,20 @@ test("of latest values that wait the newest is sent, and all are answered", asyn
   assert.deepEqual(bob.data, [2, 4, 5]);
 });
 
+test("of too many latest values the newest is sent all the same", async () => {
+  const alice = enter("newest", { user: "alice" });
+  await entered(alice);
+  const plugIn = unplug(alice);
+  const latest = (n) => alice.room.publish("place", n, { class: "latest", key: "a" });
+  const waiting = Promise.allSettled(numbers(0, 1000).map(latest));
+  const newest = latest(1000);
+  assert.ok((await waiting).every(({ reason }) => reason.code === "too_many_requests"));
+  plugIn();
+  await newest;
+  await alice.room.publish("say", "after");
+  assert.deepEqual(alice.data, [1000, "after"]);
+});
+
 test("an application that throws gets the next publication all the same", async () => {
   const thrown = [];
   const listeners = process.listeners("uncaughtException");
