@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -29,7 +29,7 @@ before(async () => {
   writeFileSync(join(project, "package.json"), '{"name": "empty", "private": true, "type": "module"}');
   const [{ filename }] = Array.isArray(packed) ? packed : Object.values(packed);
   execFileSync("npm", ["install", `./${filename}`, "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], quiet);
-  rt = await import(pathToFileURL(join(project, "node_modules/rt-client/dist/rt-client.mjs")).href);
+  rt = await import(pathToFileURL(join(project, "node_modules/@rt-service/client/dist/rt-client.mjs")).href);
   await Promise.all([service.start(), guarded.start()]);
 });
 
@@ -117,6 +117,45 @@ test("a handler that fails is told as internal, and its callers go on being answ
   assert.equal(logged.mock.callCount(), 1);
 });
 
+test("a call that is answered after a reconnect is not the answer of another one", async () => {
+  const [caller, callee] = [connect({ user: "asks" }), connect({ user: "answers" })];
+  const answers = {};
+  for (const method of ["slow", "other"]) callee.onCall(method, () => new Promise((resolve) => (answers[method] = resolve)));
+  await callee.ping();
+  const lost = assert.rejects(caller.call("user:answers", "slow"), refused("unavailable"));
+  await eventually(() => answers.slow);
+  await service.stop("SIGKILL");
+  await eventually(() => callee.state === "reconnecting");
+  await lost;
+  await service.start();
+  await eventually(() => caller.state === "connected" && callee.state === "connected");
+  const other = caller.call("user:answers", "other");
+  await eventually(() => answers.other);
+  answers.slow("of the slow one");
+  await callee.ping(); // what was sent before was read
+  answers.other("of the other");
+  assert.equal(await other, "of the other");
+});
+
+test("what cannot be written as JSON is refused at once, wherever it is", async (context) => {
+  context.mock.method(console, "error", () => undefined);
+  const circle = [];
+  circle.push(circle);
+  const client = connect({ user: "odd" });
+  const room = client.join("odd");
+  await room.joined;
+  for (const data of [circle, 1n, { a: [1n] }]) {
+    client.onCall("odd", () => data);
+    await assert.rejects(client.call("user:odd", "odd"), refused("internal", /: odd failed$/));
+    const invalid = refused("invalid_data", /cannot be written as JSON/);
+    await assert.rejects(client.call("user:odd", "odd", data), invalid);
+    await assert.rejects(client.send("user:odd", "say", data), invalid);
+    await assert.rejects(room.publish("say", data), invalid);
+    await assert.rejects(room.publish("say", data, { class: "volatile" }), invalid);
+    assert.throws(() => rt.connect(service.http, { info: data }), invalid);
+  }
+});
+
 test("who is there, what is sent to us alone, and which rooms there are", async () => {
   const [alice, bob] = [enter(connect({ user: "ann", info: { hat: "red" } }), "people"), enter(connect({ user: "ben" }), "people")];
   const letters = [];
@@ -153,6 +192,9 @@ test("its state is told: connecting, connected, reconnecting with the reason, cl
   const states = [];
   client.onState((state, reason) => states.push(reason ? `${state} ${reason.code}` : state));
   const room = client.join("states");
+  const volatile = [];
+  const now = () => assert.rejects(room.publish("say", 0, { class: "volatile" }), refused("unavailable"));
+  client.onState((state) => state === "reconnecting" && volatile.push(now()));
   await room.joined;
   assert.equal(await service.stop(), 0);
   await eventually(() => client.state === "reconnecting");
@@ -163,7 +205,12 @@ test("its state is told: connecting, connected, reconnecting with the reason, cl
   client.close();
   await assert.rejects(waiting, refused("not_online"));
   await assert.rejects(client.ping(), refused("not_online", /closed/));
-  await assert.rejects(client.join("another").joined, refused("not_online"));
+  const another = client.join("another");
+  await assert.rejects(another.joined, refused("not_online"));
+  const errors = [];
+  another.onError((error) => errors.push(error.code));
+  assert.deepEqual(errors, ["not_online"]);
+  await Promise.all(volatile);
   const [first, second, third] = states;
   assert.deepEqual([first, second, third], ["connecting", "connected", "reconnecting shutdown"]);
   assert.deepEqual(states.slice(-2), ["connected", "closed not_online"]);
@@ -173,6 +220,11 @@ test("its state is told: connecting, connected, reconnecting with the reason, cl
 test("what cannot be connected says why, at once or as its reason", async () => {
   assert.throws(() => rt.connect("127.0.0.1:5000"), refused("bad_request", /a url is like/));
   assert.throws(() => rt.connect(service.http, { namespace: "chat" }), refused("bad_request", /did you mean \/chat/));
+  for (const url of [`${service.http}/rt/path`, `${service.http}?a=1`, `${service.http}/#there`]) {
+    assert.throws(() => rt.connect(url), refused("bad_request", /without a path/));
+  }
+  for (const url of ["http://", "http://exa mple"]) assert.throws(() => rt.connect(url), refused("bad_request", /a url is like/));
+  assert.ok(await connect({}, `${service.http}/`).ping());
   const nowhere = connect({ namespace: "/nowhere" });
   await assert.rejects(nowhere.join("any").joined, refused("not_found", /no namespace \/nowhere/));
   assert.deepEqual([nowhere.state, nowhere.reason.code], ["closed", "not_found"]);
@@ -219,6 +271,21 @@ test("a token function that fails is asked again, unless it says that there is n
   assert.equal(none.state, "closed");
 });
 
+test("a function that gave an expired token is asked for another, a few times in a row", async () => {
+  const now = () => Math.floor(Date.now() / 1000);
+  let asked = 0;
+  const client = connect({ token: () => signed({ sub: "clock", exp: now() + (++asked < 3 ? -60 : 600) }) }, guarded.http);
+  const room = client.join("tokens");
+  await room.joined;
+  assert.deepEqual([asked, client.state, room.refusal], [3, "connected", undefined]);
+  asked = -1000;
+  const never = connect({ token: () => signed({ sub: "clock", exp: now() - 60, n: asked++ }) }, guarded.http);
+  await eventually(() => never.reason?.code === "token_expired");
+  assert.equal(never.state, "connecting");
+  await assert.rejects(never.join("tokens").joined, refused("token_expired"));
+  assert.deepEqual([never.state, asked], ["closed", -994]);
+});
+
 test("who is kicked, or comes back with nothing better, is closed with the reason", async () => {
   const stale = signed({ sub: "stale", exp: Math.floor(Date.now() / 1000) + 1 });
   const client = connect({ token: stale }, guarded.http);
@@ -239,13 +306,25 @@ test("who is kicked, or comes back with nothing better, is closed with the reaso
   assert.equal(kicked.reason.code, "kicked");
 });
 
+test("the file for pages says whose work is in it", () => {
+  const file = (name) => readFileSync(join(project, "node_modules/@rt-service/client/dist", name), "utf8");
+  const said = /The MIT License[^]+ Guillermo Rauch [^]+Permission is hereby granted[^]+ Component contributors/i;
+  assert.deepEqual(["rt-client.js", "rt-client.mjs"].map((name) => said.test(file(name))), [true, false]);
+});
+
 test("its types accept what is right and refuse what is wrong", () => {
   writeFileSync(join(project, "sample.ts"), `
-import { connect, RtError, type Publication, type State } from "rt-client";
+import { connect, RtError, type Publication, type State } from "@rt-service/client";
 const client = connect("http://127.0.0.1:5000", { namespace: "/iot", token: async () => "token", info: { a: 1 } });
 const room = client.join("device:pump-1", { since: { epoch: "a", offset: 1 } });
 room.on<{ c: number }>("telemetry", ({ data, from }) => data.c.toFixed(1) + from.id);
-client.on("say", (said: Publication) => said.at);
+client.on("say", (said) => said.room?.length ?? "to me alone");
+room.on("say", (said: Publication) => said.room.length);
+const maybe: { user?: string; key?: string } = {};
+const open = connect("http://127.0.0.1:5000", { user: maybe.user, token: undefined, info: undefined, namespace: undefined });
+const again = open.join("lobby", { since: room.position });
+void again.publish("say", 1, { key: maybe.key, class: undefined, id: undefined, deadlineMs: undefined });
+void again.history({ since: room.position, limit: undefined, reverse: undefined });
 client.onCall<{ a: number }>("double", ({ a }, call) => call.method + a * 2);
 export const c: Promise<number> = client.call<{ c: number }>("device:pump-1", "set", { c: 1 }).then((set) => set.c);
 export const offset: Promise<number | null> = room.publish("say", 1, { class: "latest", key: "k" }).then((at) => at.offset);
@@ -254,11 +333,13 @@ client.onState((state: State, reason?: RtError) => state === "closed" && reason?
 void room.publish("say", 1, { class: "sometimes" });
 // @ts-expect-error a token is text
 connect("http://127.0.0.1:5000", { token: 1 });
+// @ts-expect-error what is sent to us alone is of no room
+client.on("say", (said) => said.room.length);
 // @ts-expect-error data is unknown until it is looked at
 room.on("telemetry", ({ data }) => data.c);
 `);
   for (const options of [["--module", "nodenext"], ["--module", "esnext", "--moduleResolution", "bundler"]]) {
-    const strict = ["--strict", "--noEmit", "--target", "es2022", "--lib", "es2022,dom", "--types", "", "--skipLibCheck", "false"];
+    const strict = ["--strict", "--exactOptionalPropertyTypes", "--noEmit", "--target", "es2022", "--lib", "es2022,dom", "--types", "", "--skipLibCheck", "false"];
     const command = [join(WEB, "node_modules/typescript/bin/tsc"), ...options, ...strict, "sample.ts"];
     execFileSync(process.execPath, command, { cwd: project, stdio: ["ignore", 2, 2] });
   }

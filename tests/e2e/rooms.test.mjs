@@ -17,16 +17,16 @@ after(async () => {
   assert.equal(await service.stop(), 0);
 });
 
-function connect(user, namespace = "/chat") {
-  const options = { forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, auth: user ? { user } : {} };
+function connect(user, namespace = "/chat", transports = ["polling", "websocket"]) {
+  const options = { forceNew: true, transports, reconnectionDelay: 50, reconnectionDelayMax: 200, auth: user ? { user } : {} };
   const socket = io(service.http + namespace, options);
   open.push(socket);
   return socket;
 }
 
 /** A client in a room, with what it was told. */
-function enter(name, { user, namespace, ...options } = {}) {
-  const socket = connect(user, namespace);
+function enter(name, { user, namespace, transports, ...options } = {}) {
+  const socket = connect(user, namespace, transports);
   const told = { socket, data: [], joined: [], presence: [], errors: [] };
   told.room = joinRoom(socket, name, {
     onPublication: (publication) => told.data.push(publication.data),
@@ -175,8 +175,41 @@ test("a refused publish rejects, and those behind it go on", async () => {
   assert.equal((await good).offset, 1);
   const circle = {};
   circle.self = circle;
-  await assert.rejects(alice.room.publish("say", circle), RangeError);
+  await assert.rejects(alice.room.publish("say", circle), { name: "RtError", code: "invalid_data" });
   assert.equal((await alice.room.publish("say", 3)).offset, 2);
+});
+
+test("a publication that the connection is closed for is refused, and those behind it arrive", async () => {
+  const nested = (depth) => (depth ? [nested(depth - 1)] : []);
+  const cases = [
+    ["too_large", "x".repeat(2_000_000)],
+    ["invalid_data", nested(3000)],
+    ["invalid_data", Array.from({ length: 65 }, () => Buffer.from("a"))],
+  ];
+  for (const transports of [["websocket"], ["polling"]]) {
+    const alice = enter(`closes-${transports}`, { user: "alice", transports });
+    await entered(alice);
+    for (const [code, data] of cases) {
+      const bad = alice.room.publish("say", data);
+      const good = alice.room.publish("say", code);
+      await assert.rejects(bad, { name: "RtError", code: transports[0] === "polling" ? "invalid_data" : code, message: /closed/ });
+      await good;
+    }
+    await eventually(() => alice.data.length === cases.length);
+    assert.deepEqual(alice.data, cases.map(([code]) => code));
+  }
+});
+
+test("an id that somebody else has published is not taken for one's own", async () => {
+  const [alice, bob] = [enter("same", { user: "alice" }), enter("same", { user: "bob" })];
+  await Promise.all([entered(alice), entered(bob)]);
+  const plugIn = unplug(bob);
+  const waiting = bob.room.publish("say", "bob's", { id: "same" });
+  assert.equal((await alice.room.publish("say", "alice's", { id: "same" })).offset, 1);
+  plugIn();
+  assert.equal((await waiting).offset, 2);
+  await eventually(() => alice.data.length === 2);
+  assert.deepEqual(alice.data, ["alice's", "bob's"]);
 });
 
 test("a publish past its deadline rejects and is not sent later", async () => {
@@ -242,6 +275,51 @@ test("who is refused for a while enters later, and is told everything once", asy
   await publishAll(alice, [3]);
   await eventually(() => bob.data.length >= 4);
   assert.deepEqual([bob.data, bob.joined[1].recovered, refusals, bob.errors], [[0, 1, 2, 3], true, [], []]);
+});
+
+test("a connection that is refused is tried again after pauses that grow, however many rooms it has", async () => {
+  const socket = connect("many").disconnect();
+  for (const n of numbers(0, 200)) joinRoom(socket, `many-${n}`, { onPublication: () => undefined });
+  const CONNECT = 0, CONNECT_ERROR = 4;
+  const data = { message: "a moment", data: { code: "unavailable", message: "a moment" } };
+  let refusals = 4;
+  const { onpacket } = socket;
+  socket.onpacket = (packet) => {
+    const instead = packet.type === CONNECT && refusals-- > 0 ? { type: CONNECT_ERROR, data } : {};
+    onpacket.call(socket, { ...packet, ...instead });
+  };
+  let began;
+  socket.once("connect_error", () => (began = performance.now()));
+  socket.connect();
+  await eventually(() => socket.connected);
+  assert.ok(performance.now() - began > 200, `${performance.now() - began} ms`); // 1900 on average
+});
+
+test("of latest values that wait the newest is sent, and all are answered", async () => {
+  const [alice, bob] = [enter("latest", { user: "alice" }), enter("latest", { user: "bob" })];
+  await Promise.all([entered(alice), entered(bob)]);
+  const plugIn = unplug(alice);
+  const latest = (data, key) => alice.room.publish("place", data, { class: "latest", key });
+  const answers = [latest(1, "a"), alice.room.publish("say", 2), latest(3, "a"), latest(4, "b"), latest(5, "a")];
+  plugIn();
+  const ids = (await Promise.all(answers)).map(({ id }) => id);
+  assert.deepEqual([ids[0], ids[2], new Set(ids).size], [ids[4], ids[4], 3]);
+  await eventually(() => bob.data.at(-1) === 5);
+  assert.deepEqual(bob.data, [2, 4, 5]);
+});
+
+test("of too many latest values the newest is sent all the same", async () => {
+  const alice = enter("newest", { user: "alice" });
+  await entered(alice);
+  const plugIn = unplug(alice);
+  const latest = (n) => alice.room.publish("place", n, { class: "latest", key: "a" });
+  const waiting = Promise.allSettled(numbers(0, 1000).map(latest));
+  const newest = latest(1000);
+  assert.ok((await waiting).every(({ reason }) => reason.code === "too_many_requests"));
+  plugIn();
+  await newest;
+  await alice.room.publish("say", "after");
+  assert.deepEqual(alice.data, [1000, "after"]);
 });
 
 test("an application that throws gets the next publication all the same", async () => {

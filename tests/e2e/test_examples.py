@@ -144,7 +144,7 @@ def test_rt_clients_example_is_heard_answers_and_comes_back(tmp_path: Path) -> N
     module = f'"./{folder.name}/rt-client.mjs"'
     try:
         with Service() as service:
-            source = example("docs/protocol.md", "js", "onCall").replace('"rt-client"', module)
+            source = example("docs/protocol.md", "js", "onCall").replace('"@rt-service/client"', module)
             with javascript(source, service, tmp_path) as script:
                 eventually(lambda: "alice says { text: 'hi' }" in script.output and "offset: 1\n}\n3" in script.output)
                 with SocketIoClient(service.http, "/chat") as page:

@@ -33,7 +33,7 @@ def test_the_page_and_what_it_needs_are_served(service: Service) -> None:
     assert status == 200 and b"<title>rt-service" in body and "default-src 'self'" in headers["content-security-policy"]
     for page in ("chat", "game", "greenhouse"):
         status, headers, body = request(service, "GET", f"/web/{page}.html")
-        assert status == 200 and b'from "rt-client"' in body and b"<!-- " not in body
+        assert status == 200 and b'from "@rt-service/client"' in body and b"<!-- " not in body
         assert "default-src 'self'" in headers["content-security-policy"]
         assert [request(service, "GET", f"/web/{page}.{kind}")[0] for kind in ("js", "css")] == [200, 200]
     for path in ("/web/start.css", "/web/icon.svg", "/web/rooms.mjs", "/web/rt-client.js", "/web/rt-client.mjs"):

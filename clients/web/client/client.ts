@@ -1,6 +1,6 @@
 // A client of rt-service: one namespace of one connection, which comes back by itself.
 import { RtError, tell } from "../src/failures.js";
-import type { Identity, Member, Position, Publication } from "../src/protocol.js";
+import type { Identity, Member, Position, Pushed } from "../src/protocol.js";
 import { ANSWER_MS, Connection, type ConnectOptions, type State } from "./connection.js";
 import { Handlers, type Off } from "./handlers.js";
 import { Room } from "./room.js";
@@ -20,7 +20,7 @@ export interface Call<T = unknown> {
 
 type Answering = (data: never, call: Call) => unknown;
 
-/** Connect, and stay connected until `close`. Throws RtError where `url` or the namespace cannot be one. */
+/** Connect, and stay connected until `close`. Throws RtError where `url`, the namespace or `info` cannot be one. */
 export function connect(url: string, options: ConnectOptions = {}): Client {
   return new Client(url, options);
 }
@@ -35,8 +35,11 @@ export class Client {
   constructor(url: string, options: ConnectOptions) {
     this.#connection = new Connection(url, options, (state, reason) => this.#changed(state, reason));
     const { socket } = this.#connection;
-    socket.on("call", (call: Call, answer: (said: unknown) => void) => void this.#answer(call, answer));
-    socket.onAny((event: string, body?: Publication<unknown> & { room: string | null }) => {
+    socket.on("call", (call: Call, answer: (said: unknown) => void) => {
+      const { id } = socket; // acknowledgements are numbered by session: in the next one it would answer another call
+      void this.#answer(call, (said) => void (socket.id === id && answer(said)));
+    });
+    socket.onAny((event: string, body?: Pushed) => {
       if (body?.room === null && "offset" in body) this.#handlers.tell(event, body);
     });
   }
@@ -58,7 +61,7 @@ export class Client {
   }
 
   /** The room, which is entered now or when it can be, and again after every reconnect, from where it was left. */
-  join(name: string, options: { since?: Position } = {}): Room {
+  join(name: string, options: { since?: Position | undefined } = {}): Room {
     const known = this.#rooms.get(name);
     if (known && !known.refusal) return known;
     known?.leave();
@@ -74,7 +77,7 @@ export class Client {
   }
 
   /** Each publication of an event, of any room, or to us alone (its `room` is null). */
-  on<T = unknown>(event: string, handler: (publication: Publication<T>) => unknown): Off {
+  on<T = unknown>(event: string, handler: (pushed: Pushed<T>) => unknown): Off {
     return this.#handlers.add(event, handler);
   }
 
@@ -141,7 +144,9 @@ export class Client {
     const handler = this.#answers.get(call.method) as ((data: unknown, call: Call) => unknown) | undefined;
     try {
       if (!handler) throw new RtError({ code: "not_found", message: `there is no method ${call.method}` });
-      answer((await handler(call.data, call)) ?? null);
+      const said = (await handler(call.data, call)) ?? null;
+      JSON.stringify(said); // what cannot be written throws here, while there is an answer left to give
+      answer(said);
     } catch (error) {
       const refusal = error instanceof RtError;
       if (!refusal) console.error(`rt-client: what answers calls of ${call.method} failed`, error);

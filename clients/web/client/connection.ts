@@ -1,6 +1,6 @@
 // One connection in one namespace: who comes, how it is doing, and asking. It comes back by itself.
 import { io, type Socket } from "socket.io-client";
-import { Backoff, isTemporary, RtError } from "../src/failures.js";
+import { Backoff, isTemporary, RtError, unwritable } from "../src/failures.js";
 import type { Answer, Closing, Failure } from "../src/protocol.js";
 import { watch } from "../src/refusals.js";
 
@@ -9,16 +9,17 @@ export type State = "connecting" | "connected" | "reconnecting" | "closed";
 
 export interface ConnectOptions {
   /** "/chat" unless something else is said. */
-  namespace?: string;
+  namespace?: string | undefined;
   /** Who it is, in open mode. */
-  user?: string;
+  user?: string | undefined;
   /** A function is asked before each connect, so that it can come back with a newer one. */
-  token?: Token;
+  token?: Token | undefined;
   /** Any JSON up to 1 KiB, shown in presence; in token mode the token says it. */
   info?: unknown;
 }
 
 export const ANSWER_MS = 10_000;
+const TOKENS_MOST = 5; // expired ones that a function may give in a row
 const DELAY_MS = 1000; // before it connects again, more or less; grows to five seconds
 
 export class Connection {
@@ -33,6 +34,7 @@ export class Connection {
   #reason: RtError | undefined;
   readonly #settle: () => void;
   readonly #first: Promise<void>; // connected, or closed, for the first time
+  #expired = 0; // tokens in a row
   #attempt = 0; // a token that comes for an earlier one is too late
 
   /** `changed` is told each state, and why it is not connected. */
@@ -46,9 +48,10 @@ export class Connection {
     this.#first = new Promise((resolve) => (settle = resolve));
     this.#settle = settle;
     this.#url = checked(url, namespace);
+    checkedInfo(info);
     const auth = (say: (auth: object) => void): void => void this.#identify(say);
     this.socket = io(this.#url + namespace, { auth, forceNew: true, reconnectionDelay: DELAY_MS });
-    this.#unwatch = watch(this.socket, (error) => this.close(error));
+    this.#unwatch = watch(this.socket, (error) => this.#refused(error));
     this.socket.on("connect", () => this.#connected());
     this.socket.on("disconnect", (reason) => this.#disconnected(reason));
     this.socket.on("connect_error", (error: Error & { data?: Failure }) => this.#failed(error));
@@ -85,11 +88,16 @@ export class Connection {
 
   #asked<T>(verb: string, request: object, timeoutMs: number): Promise<Answer<T>> {
     return new Promise((resolve, reject) => {
-      this.socket.timeout(timeoutMs).emit(verb, request, (error: Error | null, answer: Answer<T>) => {
+      const answered = (error: Error | null, answer: Answer<T>): void => {
         if (!error) resolve(answer);
         else if (this.socket.connected) reject(new RtError({ code: "timeout", message: "no answer in time; it may have been done" }));
         else reject(unavailable("the connection was lost; it may have been done"));
-      });
+      };
+      try {
+        this.socket.timeout(timeoutMs).emit(verb, request, answered);
+      } catch (error) {
+        reject(unwritable(error));
+      }
     });
   }
 
@@ -126,7 +134,15 @@ export class Connection {
     this.#backoff.again(() => this.socket.connect());
   }
 
+  /** A function may know a newer token a moment later; a token that stays the same stays expired. */
+  #refused(error: RtError): void {
+    const again = error.code === "token_expired" && typeof this.#token === "function" && ++this.#expired <= TOKENS_MOST;
+    if (again) this.#backoff.again(() => this.socket.connect());
+    else this.close(error);
+  }
+
   #connected(): void {
+    this.#expired = 0;
     this.#backoff.reset();
     this.socket.io.reconnectionDelay(DELAY_MS);
     this.#is("connected");
@@ -160,9 +176,27 @@ function anonymous(): string {
   return `anon-${[...crypto.getRandomValues(new Uint8Array(6))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
+function checkedInfo(info: unknown): void {
+  try {
+    JSON.stringify(info);
+  } catch (error) {
+    throw unwritable(error);
+  }
+}
+
 function checked(url: string, namespace: string): string {
   const bad = (message: string): RtError => new RtError({ code: "bad_request", message });
-  if (!/^https?:\/\//.test(url)) throw bad(`a url is like http://127.0.0.1:5000, not ${url}`);
+  const at = /^https?:\/\//.test(url) && parsed(url);
+  if (!at) throw bad(`a url is like http://127.0.0.1:5000, not ${url}`);
+  if (at.pathname + at.search + at.hash !== "/") throw bad(`a url is without a path: did you mean ${at.origin}?`);
   if (!namespace.startsWith("/")) throw bad(`a namespace starts with /: did you mean /${namespace}?`);
-  return new URL(url).origin;
+  return at.origin;
+}
+
+function parsed(url: string): URL | undefined {
+  try {
+    return new URL(url);
+  } catch {
+    return undefined;
+  }
 }

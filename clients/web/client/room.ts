@@ -1,16 +1,16 @@
 // A room of a client: the room over a socket, with handlers by the name of an event, and who is there.
 import type { Socket } from "socket.io-client";
-import type { RtError } from "../src/failures.js";
+import { type RtError, tell } from "../src/failures.js";
 import type { Member, Position, PresenceChange, Publication, Published } from "../src/protocol.js";
-import { joinRoom, type PublishOptions, type Room as SocketRoom, type RoomJoined } from "../src/rooms.js";
+import { type PublishOptions, type RoomJoined, Room as SocketRoom } from "../src/rooms.js";
 import { Handlers, type Off } from "./handlers.js";
 
 export type Ask = <T>(verb: string, request: object, timeoutMs?: number) => Promise<T>;
 
 export interface HistoryOptions {
-  since?: Position;
-  limit?: number;
-  reverse?: boolean;
+  since?: Position | undefined;
+  limit?: number | undefined;
+  reverse?: boolean | undefined;
 }
 
 /** `epoch` and `offset`: the room's newest position. `more`: the limit cut it. */
@@ -49,7 +49,7 @@ export class Room {
       this.#reject = reject;
     });
     this.joined.catch(() => undefined); // who does not ask for it is told by onError
-    this.#room = joinRoom(socket, name, {
+    this.#room = new SocketRoom(socket, name, {
       ...(since && { since }),
       onPublication: (publication) => {
         this.#handlers.tell(publication.event, publication);
@@ -100,8 +100,10 @@ export class Room {
     return this.#handlers.add("*presence", handler);
   }
 
-  /** The room or the connection is refused for good. */
+  /** The room or the connection is refused for good; told at once where it is already. */
   onError(handler: (error: RtError) => unknown): Off {
+    const refusal = this.#refusal;
+    if (refusal) tell(() => void handler(refusal));
     return this.#handlers.add("*error", handler);
   }
 

@@ -1,6 +1,6 @@
 // The chat room: who is there, what was said before, and letters to one alone.
 // -- the lines
-import { connect, type Room } from "rt-client";
+import { connect, type Room } from "@rt-service/client";
 import { element, hueOf, make, me, rename, showState, who, why } from "./page";
 
 const chat = connect(location.origin, { namespace: "/chat", ...who() });

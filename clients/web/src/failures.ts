@@ -19,6 +19,12 @@ export class RtError extends Error {
 
 export { RtError as RoomError }; // its name in /web/rooms.mjs
 
+/** Of what JSON cannot say: a BigInt, or what contains itself. */
+export function unwritable(error: unknown): RtError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new RtError({ code: "invalid_data", message: `this cannot be written as JSON: ${why}` });
+}
+
 /** What the application throws is its own affair, and must not keep the next publication from it. */
 export function tell(callback: () => void): void {
   try {

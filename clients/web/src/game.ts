@@ -1,6 +1,6 @@
 // The meadow: players that everybody sees move, and stars of which everybody knows who was first.
 // -- the lines
-import { connect } from "rt-client";
+import { connect } from "@rt-service/client";
 import { Field, isPoint, type Point } from "./field";
 import { element, hueOf, make, me, showState, who } from "./page";
 

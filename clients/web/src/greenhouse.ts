@@ -1,6 +1,6 @@
 // The greenhouse: devices' readings as numbers and as a plot, what they should be, calls, and a talk with them.
 // -- the lines
-import { connect, type Publication, type PresenceChange, type Room, type RoomJoined, type Twin } from "rt-client";
+import { connect, type Publication, type PresenceChange, type Room, type RoomJoined, type Twin } from "@rt-service/client";
 import { element, make, me, showState, who, why } from "./page";
 import { Plot } from "./plot";
 import { Setpoint } from "./setpoint";

@@ -1,17 +1,26 @@
 // What is published into one room: kept here until it is answered, and sent again with the same id where that is in
 // doubt.
-import { Backoff, isTemporary, RtError } from "./failures.js";
-import type { Answer, Publication, Published } from "./protocol.js";
+import { Backoff, isTemporary, RtError, unwritable } from "./failures.js";
+import type { Answer, Failure, Publication, Published } from "./protocol.js";
 
 const WAITING_MOST = 1000;
 const DEADLINE_MOST_MS = 240_000; // the service knows a repeated id for five minutes
 
 export type Answered = (error: Error | null, answer: Answer<Published>) => void;
 
+interface PublishRequest {
+  id?: string | undefined;
+  event: string;
+  class?: string | undefined;
+  key?: string | undefined;
+}
+
 interface Waiting {
   id: string;
-  request: object;
+  request: PublishRequest; // as it was asked for
   sent: boolean;
+  newer: Waiting | undefined; // it is not sent, but answered with that one
+  suspect: boolean; // the connection was closed for something, and this was on its way
   deadline: ReturnType<typeof setTimeout>;
   resolve(answer: Published): void;
   reject(error: unknown): void;
@@ -30,13 +39,20 @@ export class Outbox {
     this.#emit = emit;
   }
 
-  add(request: { id?: string | undefined }, deadlineMs: number): Promise<Published> {
+  /** A `latest` comes instead of an older one that was not sent yet. */
+  add(request: PublishRequest, deadlineMs: number): Promise<Published> {
     if (!(deadlineMs <= DEADLINE_MOST_MS)) return failed("bad_request", `deadlineMs is at most ${DEADLINE_MOST_MS}`);
-    if (this.#queue.length >= WAITING_MOST) return failed("too_many_requests", `${WAITING_MOST} wait to be published`);
+    const older = this.#queue.find((one) => !one.sent && !one.newer && replaces(request, one.request));
+    if (this.#queue.length >= WAITING_MOST) {
+      const full = new RtError({ code: "too_many_requests", message: `${WAITING_MOST} wait to be published` });
+      if (!older) return Promise.reject(full);
+      this.#settle(older, (one) => one.reject(full));
+    }
     return new Promise((resolve, reject) => {
       const id = request.id ?? newId();
       const deadline = setTimeout(() => this.#late(waiting), deadlineMs);
-      const waiting: Waiting = { id, request: { ...request, id }, sent: false, deadline, resolve, reject };
+      const waiting: Waiting = { id, request, sent: false, newer: undefined, suspect: false, deadline, resolve, reject };
+      for (const one of this.#queue) if (older && (one === older || one.newer === older)) one.newer = waiting;
       this.#queue.push(waiting);
       this.#next();
     });
@@ -48,21 +64,28 @@ export class Outbox {
     this.#next();
   }
 
-  /** The connection is gone, and with it the answers. */
-  stop(): void {
+  /**
+   * The connection is gone, and with it the answers. `refusal`: it was closed for what it was sent. That may have been
+   * something else, so what is asked is refused when it happens a second time in a row.
+   */
+  stop(refusal?: Failure): void {
+    const asked = this.#asked;
     this.#open = false;
     this.#connection++;
     this.#asked = undefined;
     this.#backoff.reset();
+    if (refusal && asked?.suspect) this.#settle(asked, (one) => one.reject(new RtError(refusal)));
+    else if (asked) asked.suspect = refusal !== undefined;
   }
 
   /**
    * A publication that came back from the room needs no answer any more. So it is not sent again by an anonymous client
-   * either, whose repetition over the next connection would be somebody else's for the service.
+   * either, whose repetition over the next connection would be somebody else's for the service. An id that was not made
+   * here may be somebody else's too.
    */
   seen({ id, offset }: Publication, epoch: string): void {
-    const first = this.#queue[0];
-    if (first?.id === id) this.#settle(first, () => first.resolve({ id, epoch, offset }));
+    const first = this.#first();
+    if (first?.id === id && first.request.id === undefined) this.#settle(first, (one) => one.resolve({ id, epoch, offset }));
   }
 
   fail(error: RtError): void {
@@ -72,8 +95,12 @@ export class Outbox {
     }
   }
 
+  #first(): Waiting | undefined {
+    return this.#queue.find((waiting) => !waiting.newer);
+  }
+
   #next(): void {
-    const waiting = this.#queue[0];
+    const waiting = this.#first();
     if (!waiting || !this.#open || this.#asked || this.#backoff.waiting) return;
     this.#asked = waiting;
     waiting.sent = true;
@@ -82,30 +109,38 @@ export class Outbox {
       if (connection !== this.#connection || this.#asked !== waiting) return;
       this.#asked = undefined;
       if (error) this.#backoff.again(() => this.#next());
-      else if (answer.ok) this.#settle(waiting, () => waiting.resolve(published(answer)));
+      else if (answer.ok) this.#settle(waiting, (one) => one.resolve(published(answer)));
       else if (isTemporary(answer.error)) this.#backoff.again(() => this.#next(), answer.error);
-      else this.#settle(waiting, () => waiting.reject(new RtError(answer.error)));
+      else this.#settle(waiting, (one) => one.reject(new RtError(answer.error)));
     };
     try {
-      this.#emit(waiting.request, answered);
+      this.#emit({ ...waiting.request, id: waiting.id }, answered);
     } catch (error) {
-      this.#settle(waiting, () => waiting.reject(error)); // its data cannot be written
+      this.#settle(waiting, (one) => one.reject(unwritable(error)));
     }
   }
 
   #late(waiting: Waiting): void {
     const message = waiting.sent ? "not answered in time; it may have arrived" : "not sent in time";
-    this.#settle(waiting, () => waiting.reject(new RtError({ code: "timeout", message })));
+    this.#settle(waiting, (one) => one.reject(new RtError({ code: "timeout", message })));
   }
 
-  #settle(waiting: Waiting, finish: () => void): void {
-    clearTimeout(waiting.deadline);
-    this.#queue.splice(this.#queue.indexOf(waiting), 1);
+  #settle(waiting: Waiting, finish: (one: Waiting) => void): void {
+    const settled = this.#queue.filter((one) => one === waiting || one.newer === waiting);
+    this.#queue = this.#queue.filter((one) => one !== waiting && one.newer !== waiting);
     if (this.#asked === waiting) this.#asked = undefined;
     this.#backoff.succeeded();
-    finish();
+    for (const one of settled) {
+      clearTimeout(one.deadline);
+      finish(one);
+    }
     this.#next();
   }
+}
+
+function replaces(request: PublishRequest, older: PublishRequest): boolean {
+  const latest = request.class === "latest" && older.class === "latest";
+  return latest && request.event === older.event && request.key === older.key;
 }
 
 export function published({ id, epoch, offset }: Published): Published {

@@ -1,5 +1,5 @@
 // What the demo pages share: who somebody is, how the connection is doing, and asking for a token where one is needed.
-import { RtError, type Client } from "rt-client";
+import { RtError, type Client } from "@rt-service/client";
 
 const FIRST = ["brisk", "calm", "keen", "merry", "quick", "sunny", "swift", "witty"];
 const SECOND = ["badger", "finch", "heron", "lynx", "marten", "otter", "robin", "wren"];

@@ -5,8 +5,9 @@ export interface Identity {
   id: string;
 }
 
-export interface Publication<T = unknown> {
-  room: string;
+/** A publication of a room, or what was sent to us alone: its `room` is null. */
+export interface Pushed<T = unknown> {
+  room: string | null;
   event: string;
   data: T;
   from: Identity;
@@ -14,6 +15,10 @@ export interface Publication<T = unknown> {
   offset: number | null;
   at: number;
   key?: string;
+}
+
+export interface Publication<T = unknown> extends Pushed<T> {
+  room: string;
 }
 
 export interface Member extends Identity {

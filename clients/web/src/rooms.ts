@@ -1,10 +1,10 @@
 // A room over a socket of socket.io-client: each kept publication once and in order, also across reconnects, and
 // publishing that is repeated until it is answered. Needs nothing but the socket; for browsers and Node.
 import type { Socket } from "socket.io-client";
-import { Backoff, isTemporary, RtError, tell } from "./failures.js";
+import { Backoff, isTemporary, RtError, tell, unwritable } from "./failures.js";
 import { failed, Outbox, published } from "./outbox.js";
 import type { Answer, Failure, Joined, Position, PresenceChange, Publication, Published } from "./protocol.js";
-import { watch } from "./refusals.js";
+import { closedFor, watch } from "./refusals.js";
 
 export { RoomError } from "./failures.js";
 
@@ -27,16 +27,16 @@ export interface RoomOptions {
 }
 
 export interface PublishOptions {
-  class?: "kept" | "latest" | "volatile";
-  key?: string;
+  class?: "kept" | "latest" | "volatile" | undefined;
+  key?: string | undefined;
   /** Of your own: who publishes the same again, after a reload perhaps, has it there once. */
-  id?: string;
-  deadlineMs?: number;
+  id?: string | undefined;
+  deadlineMs?: number | undefined;
 }
 
 /** Enter a room, and stay in it until `leave`. Once for each room of a socket: two would leave together. */
 export function joinRoom(socket: Socket, name: string, options: RoomOptions): Room {
-  return new Room(socket, name, options);
+  return new Room(socket, name, options, watch(socket, (error) => tell(() => options.onError?.(error))));
 }
 
 export class Room {
@@ -55,6 +55,7 @@ export class Room {
     socket: Socket,
     readonly name: string,
     options: RoomOptions,
+    unwatch = (): void => undefined,
   ) {
     this.#socket = socket;
     this.#options = options;
@@ -62,7 +63,7 @@ export class Room {
     this.#outbox = new Outbox((request, answered) => socket.timeout(ANSWER_MS).emit("publish", request, answered));
     socket.on("connect", this.#onConnect);
     socket.on("disconnect", this.#onDisconnect);
-    this.#unwatch = watch(socket, (error) => this.#tellError(error));
+    this.#unwatch = unwatch;
     socket.onAny(this.#onAny);
     if (socket.connected) this.#onConnect();
   }
@@ -128,11 +129,11 @@ export class Room {
     if (this.#state === "in") this.#outbox.start(); // the application may have left meanwhile
   }
 
-  readonly #onDisconnect = (): void => {
+  readonly #onDisconnect = (_reason?: string, details?: unknown): void => {
     this.#attempt++;
     this.#held = [];
     this.#backoff.reset();
-    this.#outbox.stop();
+    this.#outbox.stop(closedFor(details));
     if (this.#state !== "left") this.#state = "away";
   };
 
@@ -168,13 +169,18 @@ export class Room {
   }
 
   #publishOnce(request: object, deadlineMs: number): Promise<Published> {
-    if (this.#state !== "in") return failed("unavailable", `not in the room ${this.name} now`);
+    if (this.#state !== "in" || !this.#socket.connected) return failed("unavailable", `not in the room ${this.name} now`);
     return new Promise((resolve, reject) => {
-      this.#socket.timeout(deadlineMs).emit("publish", request, (error: Error | null, answer: Answer<Published>) => {
+      const answered = (error: Error | null, answer: Answer<Published>): void => {
         if (error) reject(new RtError({ code: "timeout", message: `no answer: ${error.message}` }));
         else if (answer.ok) resolve(published(answer));
         else reject(new RtError(answer.error));
-      });
+      };
+      try {
+        this.#socket.timeout(deadlineMs).emit("publish", request, answered);
+      } catch (error) {
+        reject(unwritable(error));
+      }
     });
   }
 }

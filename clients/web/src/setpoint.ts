@@ -1,5 +1,5 @@
 // A device's temperature as somebody wants it and as the device says it is: the two halves of its twin.
-import type { Twin } from "rt-client";
+import type { Twin } from "@rt-service/client";
 import { element, why } from "./page";
 
 export class Setpoint {
