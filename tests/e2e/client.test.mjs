@@ -92,6 +92,18 @@ test("the same publication with an id of one's own is there once", async () => {
   assert.deepEqual([publications.map(({ data }) => data), more], [[2], true]);
 });
 
+test("binary is binary however much of it comes at once", async () => {
+  const { room, heard } = enter(connect({ user: "alice" }), "bytes");
+  const sent = numbers(0, 12).map((n) => Buffer.from([n, 255]));
+  await room.publish("say", sent);
+  for (const one of sent) await room.publish("say", one);
+  await eventually(() => heard.length === 13);
+  const late = enter(connect(), "bytes", { since: { ...room.position, offset: 0 } });
+  await eventually(() => late.heard.length === 13);
+  const { publications } = await room.history();
+  for (const told of [heard, late.heard, publications.map(({ data }) => data)]) assert.deepEqual(told, [sent, ...sent]);
+});
+
 test("calls are answered both ways, and a failure says what it was", async () => {
   const [alice, bob] = [connect({ user: "caller" }), connect({ user: "callee" })];
   bob.onCall("add", ({ a, b }, call) => `${call.from.id}: ${a + b}`);

@@ -62,6 +62,16 @@ def test_what_is_published_is_heard_with_who_said_it_and_where_it_stands(connect
     assert str(publication.sender) == f"user:alice-{name}"
 
 
+def test_binary_is_binary_however_much_of_it_comes_at_once(connect: Connect, name: str) -> None:
+    heard: list[Publication] = []
+    connect("bob").join(name).on("say", heard.append)
+    room, sent = connect("alice").join(name), [bytes([n, 255]) for n in range(12)]
+    for data in (sent, *sent):
+        room.publish("say", data)
+    eventually(lambda: [publication.data for publication in heard] == [sent, *sent])
+    assert [publication.data for publication in room.history().publications] == [sent, *sent]
+
+
 @pytest.mark.parametrize("network", [Proxy, NoWebSockets])
 def test_a_burst_is_heard_in_order_over_every_transport(
     service: Service, connect: Connect, name: str, network: type[Proxy]

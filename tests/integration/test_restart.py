@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from rt_service.mqtt.packets import Acknowledgement, Kind, Publish
+from tests.support.binary import with_bytes
 from tests.support.mqtt_client import MqttClient
 from tests.support.raw_mqtt import RawMqtt
 from tests.support.service import ROOT, Service
@@ -42,7 +43,9 @@ def test_what_was_published_is_recovered_after_a_kill(service: Service) -> None:
     with SocketIoClient(service.http) as client:
         answer = client.ok("join", room="r", since={"epoch": start["epoch"], "offset": start["offset"]})
         assert answer["recovered"] and answer["offset"] == 50
-        assert [p["data"] for p in answer["publications"]] == [{"n": n, "bytes": b"\x00\xff"} for n in range(50)]
+        assert [with_bytes(p["data"]) for p in answer["publications"]] == [
+            {"n": n, "bytes": b"\x00\xff"} for n in range(50)
+        ]
         assert client.ok("publish", room="r", event="say", data=1)["offset"] == 51
 
 

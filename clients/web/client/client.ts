@@ -1,4 +1,5 @@
 // A client of rt-service: one namespace of one connection, which comes back by itself.
+import { withBinary } from "../src/binary.js";
 import { RtError, tell } from "../src/failures.js";
 import type { Identity, Member, Position, Pushed } from "../src/protocol.js";
 import { ANSWER_MS, Connection, type ConnectOptions, type State } from "./connection.js";
@@ -40,7 +41,7 @@ export class Client {
       void this.#answer(call, (said) => void (socket.id === id && answer(said)));
     });
     socket.onAny((event: string, body?: Pushed) => {
-      if (body?.room === null && "offset" in body) this.#handlers.tell(event, body);
+      if (body?.room === null && "offset" in body) this.#handlers.tell(event, withBinary(body));
     });
   }
 
@@ -144,7 +145,7 @@ export class Client {
     const handler = this.#answers.get(call.method) as ((data: unknown, call: Call) => unknown) | undefined;
     try {
       if (!handler) throw new RtError({ code: "not_found", message: `there is no method ${call.method}` });
-      const said = (await handler(call.data, call)) ?? null;
+      const said = (await handler(withBinary(call.data), call)) ?? null;
       JSON.stringify(said); // what cannot be written throws here, while there is an answer left to give
       answer(said);
     } catch (error) {

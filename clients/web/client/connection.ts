@@ -1,5 +1,6 @@
 // One connection in one namespace: who comes, how it is doing, and asking. It comes back by itself.
 import { io, type Socket } from "socket.io-client";
+import { withBinary } from "../src/binary.js";
 import { Backoff, isTemporary, RtError, unwritable } from "../src/failures.js";
 import type { Answer, Closing, Failure } from "../src/protocol.js";
 import { watch } from "../src/refusals.js";
@@ -89,7 +90,7 @@ export class Connection {
   #asked<T>(verb: string, request: object, timeoutMs: number): Promise<Answer<T>> {
     return new Promise((resolve, reject) => {
       const answered = (error: Error | null, answer: Answer<T>): void => {
-        if (!error) resolve(answer);
+        if (!error) resolve(withBinary(answer));
         else if (this.socket.connected) reject(new RtError({ code: "timeout", message: "no answer in time; it may have been done" }));
         else reject(unavailable("the connection was lost; it may have been done"));
       };

@@ -1,6 +1,7 @@
 // A room over a socket of socket.io-client: each kept publication once and in order, also across reconnects, and
 // publishing that is repeated until it is answered. Needs nothing but the socket; for browsers and Node.
 import type { Socket } from "socket.io-client";
+import { withBinary } from "./binary.js";
 import { Backoff, isTemporary, RtError, tell, unwritable } from "./failures.js";
 import { failed, Outbox, published } from "./outbox.js";
 import type { Answer, Failure, Joined, Position, PresenceChange, Publication, Published } from "./protocol.js";
@@ -110,7 +111,7 @@ export class Room {
     const answered = (error: Error | null, answer: Answer<Joined>): void => {
       if (attempt !== this.#attempt) return;
       if (error) this.#backoff.again(() => this.#join());
-      else if (answer.ok) this.#joined(answer);
+      else if (answer.ok) this.#joined(withBinary(answer));
       else if (isTemporary(answer.error)) this.#backoff.again(() => this.#join(), answer.error);
       else this.#tellError(this.#end("refused", answer.error));
     };
@@ -147,8 +148,9 @@ export class Room {
 
   // -- what is pushed
 
-  readonly #onAny = (event: string, body?: Publication | PresenceChange): void => {
-    if (body?.room !== this.name) return;
+  readonly #onAny = (event: string, said?: Publication | PresenceChange): void => {
+    if (said?.room !== this.name) return;
+    const body = withBinary(said);
     if ("action" in body && event === "presence") tell(() => this.#options.onPresence?.(body));
     else if (!("offset" in body)) return;
     else if (body.offset === null) tell(() => this.#options.onPublication(body));

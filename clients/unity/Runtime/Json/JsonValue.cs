@@ -140,10 +140,23 @@ namespace RtService
             return _kind == JsonKind.True || (_kind != JsonKind.False && otherwise);
         }
 
-        /// <summary>The binary value, or null. It is not copied.</summary>
+        /// <summary>
+        /// The binary value, or null. It is not copied. Past ten in what is sent at once, the service writes the further ones as
+        /// <c>{"$base64": "…"}</c>, which is read here too.
+        /// </summary>
         public byte[] AsBytes()
         {
-            return _kind == JsonKind.Bytes ? (byte[])_reference : null;
+            if (_kind == JsonKind.Bytes) return (byte[])_reference;
+            var text = this["$base64"].AsString();
+            if (string.IsNullOrEmpty(text)) return text == null ? null : new byte[0];
+            try
+            {
+                return Convert.FromBase64String(text);
+            }
+            catch (FormatException)
+            {
+                return null; // somebody's own
+            }
         }
 
         /// <summary>The array, or null.</summary>

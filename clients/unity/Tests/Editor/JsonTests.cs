@@ -55,6 +55,15 @@ namespace RtService.Tests
         }
 
         [Test]
+        public void BinaryThatCameAsBase64IsBinaryToo()
+        {
+            Assert.That(JsonValue.Parse("{\"$base64\":\"AP8=\"}").AsBytes(), Is.EqualTo(new byte[] { 0, 255 }));
+            Assert.That(JsonValue.Parse("{\"$base64\":\"\"}").AsBytes(), Is.Empty);
+            foreach (var other in new[] { "{\"$base64\":\"no\"}", "{\"$base64\":1}", "{}", "[]", "\"AP8=\"" })
+                Assert.That(JsonValue.Parse(other).AsBytes(), Is.Null);
+        }
+
+        [Test]
         public void AnUlongIsNoFloat()
         {
             JsonValue id = 76561198012345678ul;
