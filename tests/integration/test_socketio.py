@@ -219,6 +219,9 @@ def test_data_that_cannot_be_sent_on_is_refused_and_the_connection_lives_on(serv
         for event in ("publish", "say"):
             client.send(f'42/chat,7["{event}",{{"room":"lobby","event":"say","data":{data}}}]')
             assert json.loads(client.text().removeprefix("43/chat,7"))[0]["error"]["code"] == "invalid_data"
+        client.send('42/chat,["half: \\ud83d"]')  # which nobody is told
+        client.send('42/chat,7["half: \\ud83d"]')
+        assert "invalid_data" in client.text()
         client.send('42/chat,8["ping"]')
         assert client.text().startswith("43/chat,8")
 

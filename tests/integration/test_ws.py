@@ -78,6 +78,8 @@ def test_who_it_is_may_be_said_first_and_not_later(service: Service) -> None:
         ('{"op":"join","ns":"/chat","room":"a b"}', "invalid_room"),
         ('{"op":7,"ns":"/chat"}', "bad_request"),
         (b"binary", "bad_request"),
+        ('{"op":"ping","ns":"/chat","ref":"half: \\ud83d"}', "invalid_data"),
+        ('{"op":"ping","ns":"/chat","ref":123456789012345678901234567890,"x":1e999}', "invalid_data"),
         ('{"op":"ping","ns":"/chat","ref":' + "[" * 300 + "]" * 300 + "}", "bad_request"),
     ],
 )

@@ -199,13 +199,12 @@ class SocketIoGateway:
         """Whether somebody was told: half an emoji in what somebody says is no reason to end the connection."""
         packet = error.packet
         session = connection.attached.get(packet.namespace)
-        if session is None:
+        is_answer = packet.type == packets.ACK
+        if session is None or (not is_answer and self._application_handles(packet.data[0], packet.namespace)):
             return False
         answer = self._api.refusal(InvalidData(str(error)))
-        if packet.type == packets.ACK:  # of a call: whoever called is told
+        if is_answer:  # of a call: whoever called is told
             self._server._handle_ack(connection.sid, packet.namespace, packet.id, [{"error": answer["error"]}])
-        elif self._application_handles(packet.data[0], packet.namespace):
-            return False
         else:
             self._reply(connection, packet, session, answer)
         return True

@@ -251,6 +251,7 @@ def _parsed(text: bytes) -> tuple[dict[str, Any], RtError | None]:
         refusal = InvalidData(f"not JSON: {error}")
         try:
             request = encoding.grammatical(text)
+            encoding.encode(request.get("ref") if type(request) is dict else None)  # or it could not be said again
         except InvalidData:
             raise refusal from None
     if type(request) is not dict:
