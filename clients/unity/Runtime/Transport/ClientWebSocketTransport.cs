@@ -37,7 +37,7 @@ namespace RtService
         public string Detail { get; private set; }
 
         /// <inheritdoc />
-        public int WaitingBytes { get { return _outbound.Bytes; } }
+        public int WaitingBytes { get { return _state == TransportState.Closed ? 0 : _outbound.Bytes; } }
 
         /// <inheritdoc />
         public void Open(string url, TransportOptions options)
