@@ -12,24 +12,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from rt_service import (
-    account_commands,
-    data,
-    log,
-    mosquitto_config,
-    remote,
-    replay,
-    runtime,
-    settings,
-    simulate,
-    tokens,
-)
+from rt_service import log, runtime, settings
 from rt_service.banner import print_banner
+from rt_service.commands import accounts, data, mosquitto_config, remote, replay, simulate, tokens
+from rt_service.commands.options import ConfigFile, DataDir, Set, assignments, chosen
 from rt_service.core.errors import BadRequest, RtError
 from rt_service.engines.sqlite import CannotOpen
 from rt_service.mqtt.explain import explained
 from rt_service.mqtt.routes import RoutesError, load
-from rt_service.options import ConfigFile, DataDir, Set, assignments, chosen
 from rt_service.settings import Settings, SettingsError
 from rt_service.version import __version__
 
@@ -228,5 +218,5 @@ app.command("export")(replay.export)
 app.command("replay")(replay.replay)
 app.command("dead-letters")(remote.dead_letters)
 app.add_typer(routes_app, name="routes")
-app.add_typer(account_commands.account_app, name="account")
-app.add_typer(account_commands.device_app, name="device")
+app.add_typer(accounts.account_app, name="account")
+app.add_typer(accounts.device_app, name="device")

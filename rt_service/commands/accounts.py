@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rt_service import log, runtime
+from rt_service.commands.options import ConfigFile, DataDir, Set, chosen
 from rt_service.core.errors import Unavailable
-from rt_service.options import ConfigFile, DataDir, Set, chosen
 from rt_service.settings import SettingsError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from rt_service.commands.remote import DEFAULT_URL, Namespace, RemoteError, Room, Token, Url, ask, connect
 from rt_service.core.encoding import in_base64
-from rt_service.remote import DEFAULT_URL, Namespace, RemoteError, Room, Token, Url, ask, connect
 
 PAGE = 1000
 IDENTITY = {"user": "replay", "kind": "service"}

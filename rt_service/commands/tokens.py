@@ -13,10 +13,10 @@ from rt_service import runtime
 from rt_service.auth import credentials
 from rt_service.auth.policy import ROLES
 from rt_service.auth.tokens import issue, read_grants
+from rt_service.commands.options import ConfigFile, chosen
 from rt_service.core import names
 from rt_service.core.errors import BadRequest
 from rt_service.core.model import KINDS, Grant, Identity, Who
-from rt_service.options import ConfigFile, chosen
 from rt_service.settings import SettingsError
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

@@ -14,11 +14,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from rt_service.account_commands import credentials_of
 from rt_service.auth.tokens import read_grants
+from rt_service.commands.accounts import credentials_of
+from rt_service.commands.options import ConfigFile, DataDir, Set, chosen
 from rt_service.mqtt.acl import acl
 from rt_service.mqtt.routes import load
-from rt_service.options import ConfigFile, DataDir, Set, chosen
 from rt_service.settings import Settings, SettingsError, config_dir
 
 ITERATIONS = 20_000
