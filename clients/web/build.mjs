@@ -1,6 +1,6 @@
 // Bundles the pages into rt_service/web: a script and a style sheet for each, with nothing fetched from elsewhere; and the
 // helper for rooms and rt-client as modules of their own, for others to use: .mjs, which is a module wherever it is copied to.
-import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 import { bundles } from "./client/bundles.mjs";
 import { writePage } from "./pages.mjs";
@@ -11,7 +11,8 @@ const entries = [...demos.map((name) => `src/${name}.ts`), ...["start", ...demos
 
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
-await build({
+const { metafile } = await build({
+  metafile: true,
   entryPoints: [...entries, "src/docs.ts", "src/docs.css", "src/console.ts", "src/console.css"],
   outdir: target,
   bundle: true,
@@ -30,4 +31,9 @@ await build({
 await bundles(target);
 for (const name of ["index", ...demos]) writePage(`${name}.html`, target);
 for (const file of ["docs.html", "console.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);
-cpSync("node_modules/swagger-ui-dist/LICENSE", `${target}/swagger-ui.LICENSE.txt`);
+const packages = Object.keys(metafile.inputs).map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
+const licenses = [...new Set(packages)].filter(Boolean).sort().map((name) => {
+  const file = readdirSync(`node_modules/${name}`).find((file) => /^license/i.test(file));
+  return `${name}\n\n${readFileSync(`node_modules/${name}/${file}`, "utf8")}`;
+});
+writeFileSync(`${target}/licenses.txt`, `What is inside these pages, by others:\n\n${licenses.join("\n\n")}`);

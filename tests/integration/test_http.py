@@ -40,6 +40,13 @@ def test_the_page_and_what_it_needs_are_served(service: Service) -> None:
         assert request(service, "GET", path)[0] == 200
 
 
+def test_the_licenses_of_what_is_inside_the_pages_are_served_along(service: Service) -> None:
+    status, _, body = request(service, "GET", "/web/licenses.txt")
+    assert status == 200 and body.count(b"Permission is hereby granted") >= 2 and b"Apache License" in body
+    for name in (b"\nsocket.io-client\n", b"\nengine.io-client\n", b"\nuplot\n", b"\nswagger-ui-dist\n"):
+        assert name in body
+
+
 @pytest.mark.parametrize("path", ["/", "/docs", "/console", "/web/chat.js", "/openapi.json"])
 def test_a_browser_that_has_it_already_is_not_sent_it_again(service: Service, path: str) -> None:
     _, headers, body = request(service, "GET", path)
