@@ -47,9 +47,9 @@ def flood(client: socket.socket, data: bytes) -> None:
     try:
         while time.monotonic() < until:
             client.sendall(data)
+        client.shutdown(socket.SHUT_RDWR)
     except OSError:
         pass  # it may be closed for what it does
-    client.shutdown(socket.SHUT_RDWR)
     reader.join(10)
 
 

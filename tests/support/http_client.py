@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -94,8 +95,10 @@ class Stream:
 
     def close(self) -> None:
         self.over = True
-        if self.reply is not None and self.reply.raw._fp.fp is not None:
-            self.reply.raw._fp.fp.raw._sock.shutdown(2)  # a read that waits in the thread does not notice `close`
+        response = self.reply.raw._fp.fp if self.reply is not None else None
+        if response is not None:
+            with contextlib.suppress(OSError, AttributeError):  # it may end just now, or be reset
+                response.raw._sock.shutdown(2)  # a read that waits in the thread does not notice `close`
         self._thread.join(10)
 
 
