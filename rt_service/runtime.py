@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - or a look-up imports it in its thread
 import errno
+import os
 import signal
 import socket
 import time
@@ -15,10 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+# Its resolver costs a fifth of a command's start, and knows no names of mDNS (broker.local).
+os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
 with warnings.catch_warnings():  # eventlet tells every importer that it is in maintenance; decisions/0001 answers it
     warnings.simplefilter("ignore")
     import eventlet
     import eventlet.event
+    import eventlet.green.socket
     import eventlet.hubs
     import eventlet.semaphore
     import eventlet.tpool
@@ -28,6 +33,15 @@ with warnings.catch_warnings():  # eventlet tells every importer that it is in m
 def patch() -> None:
     """Make blocking calls of the standard library switch to other greenlets instead."""
     eventlet.monkey_patch()
+    eventlet.green.socket.getaddrinfo = socket.getaddrinfo = _addresses
+
+
+_of_the_system = socket.getaddrinfo
+
+
+def _addresses(*args: Any, **more: Any) -> Any:
+    """socket.getaddrinfo, which blocks, in a thread."""
+    return eventlet.tpool.execute(_of_the_system, *args, **more)
 
 
 def patched() -> bool:

@@ -8,13 +8,15 @@ import time
 import urllib.error
 import urllib.request
 from queue import Empty, SimpleQueue
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import socketio
 import typer
 from rich.console import Console
 
 from rt_service.core.model import PublicationClass
+
+if TYPE_CHECKING:
+    import socketio
 
 Url = Annotated[str, typer.Option(help="the service")]
 Token = Annotated[str, typer.Option(help="in token mode: who asks")]
@@ -122,6 +124,8 @@ def _shown(letter: dict[str, Any]) -> str:
 
 def connect(url: str, namespace: str, auth: dict[str, Any] | None = None) -> socketio.Client:
     """A connected client. Raises RemoteError."""
+    import socketio  # slow to import
+
     if not namespace.startswith("/"):
         raise RemoteError(f"a namespace starts with /: did you mean /{namespace}?")
     if trusted := os.environ.get("SSL_CERT_FILE"):
@@ -140,9 +144,11 @@ def connect(url: str, namespace: str, auth: dict[str, Any] | None = None) -> soc
 
 def ask(client: socketio.Client, namespace: str, verb: str, request: dict[str, Any]) -> dict[str, Any]:
     """The answer of a verb. Raises RemoteError when it is a refusal, or does not come."""
+    from socketio.exceptions import TimeoutError
+
     try:
         answer: dict[str, Any] = client.call(verb, request, namespace=namespace, timeout=TIMEOUT_S)
-    except socketio.exceptions.TimeoutError:
+    except TimeoutError:
         raise RemoteError(f"{verb}: no answer within {TIMEOUT_S} s") from None
     if not answer["ok"]:
         error = answer["error"]
