@@ -53,22 +53,19 @@ class Seen:
         return {"times": times, "errors": errors}
 
 
-def waited_s(pid: int) -> float:
-    """For how long a process and this one were ready to run and had no processor: not the fault of either.
-
-    Of all their threads, as one that has no processor may hold the interpreter that the others wait for; and with what
-    a hypervisor took from the whole machine.
-    """
-    delays = 0
-    for path in (*glob(f"/proc/{pid}/task/*/schedstat"), *glob("/proc/self/task/*/schedstat")):
+def delays_s(process: int | str) -> dict[str, float]:
+    """For how long each thread of a process was ready to run and had no processor."""
+    found = {}
+    for path in glob(f"/proc/{process}/task/*/schedstat"):
         try:
-            delays += int(Path(path).read_text().split()[1])
+            found[path] = int(Path(path).read_text().split()[1]) / 1e9
         except (OSError, IndexError):
             pass  # not on every system
-    return delays / 1e9 + stolen_s()
+    return found
 
 
 def stolen_s() -> float:
+    """For how long a hypervisor let the processors stand still."""
     try:
         return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) / os.sysconf("SC_CLK_TCK")
     except (OSError, IndexError):
@@ -76,15 +73,19 @@ def stolen_s() -> float:
 
 
 class Stopwatch:
-    """What something takes the service, without what it had to wait for a processor."""
+    """What something takes the service, without the time in which it and this process had no processor: the fault of
+    neither. Any thread counts, as the one that has none may hold the interpreter that the others wait for."""
 
     def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self._waited, self._began = waited_s(pid), time.monotonic()
+        self._processes = (pid, "self")
+        self._delays = [delays_s(process) for process in self._processes]
+        self._stolen, self._began = stolen_s(), time.monotonic()
 
     def seconds(self) -> float:
         took = time.monotonic() - self._began
-        return max(0.0, took - (waited_s(self._pid) - self._waited))
+        for process, before in zip(self._processes, self._delays, strict=True):
+            took -= max((delay - before.get(path, 0.0) for path, delay in delays_s(process).items()), default=0.0)
+        return max(0.0, took - (stolen_s() - self._stolen))
 
 
 def watch(about: About, seen: Seen) -> None:
