@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 
 FLOWS_S = 90.0  # until everything goes on after a fault, at most
 DRAIN_S = 120.0
-QUIET_S = 3.0  # nothing new for so long, and nothing more is expected
+QUIET_S = 15.0  # nothing new for so long, and nothing more is expected: not because somebody stands still
 LONG = Load()
 SHORT = Load(device_rate=300, talk_rate=100)
 LONG_S = 48.0  # a long scenario goes on with more faults until then

@@ -2,7 +2,8 @@
 
     python -m tests.conformance.protocol_app READY_FILE
 
-It echoes Engine.IO messages at /engine.io/, and speaks Socket.IO at /socket.io/ in / and /custom.
+It echoes Engine.IO messages at /engine.io/, and at /pings.io/ where it pings often; and speaks Socket.IO at /socket.io/
+in / and /custom.
 """
 
 import eventlet
@@ -21,17 +22,19 @@ from rt_service.gateways.engineio import SocketIO  # noqa: E402
 from rt_service.gateways.engineio.protocol import HttpProtocol  # noqa: E402
 from rt_service.gateways.engineio.server import Server as EngineServer  # noqa: E402
 
-TIMES = {"ping_interval": 0.3, "ping_timeout": 0.2}
+# Where pings are not what a test is about there are none in its way, and no client that stands still is given up.
+QUIET = {"ping_interval": 60, "ping_timeout": 60}
+PINGS = {"ping_interval": 0.3, "ping_timeout": 4}
+# Pings are frequent, as python-engineio's polling client waits for one before it goes.
+PATIENT = {"ping_interval": 0.3, "ping_timeout": 60}
 
 app = Flask(__name__)
 app.secret_key = "test"
-socketio = SocketIO(app, namespaces=["/", "/custom"], connect_timeout=1.0, max_http_buffer_size=1_000_000, **TIMES)
-engine = EngineServer(async_mode="eventlet", max_http_buffer_size=1_000_000, **TIMES)
-
-
-@engine.on("message")
-def echo(sid, data):
-    engine.send(sid, data)
+socketio = SocketIO(app, namespaces=["/", "/custom"], connect_timeout=4.0, max_http_buffer_size=1_000_000, **PATIENT)
+engine = EngineServer(async_mode="eventlet", max_http_buffer_size=1_000_000, **QUIET)
+pinging = EngineServer(async_mode="eventlet", max_http_buffer_size=1_000_000, **PINGS)
+for one in (engine, pinging):
+    one.on("message", one.send)
 
 
 for namespace in ("/", "/custom"):
@@ -79,7 +82,7 @@ def everybody(data):
 
 @socketio.on("ask-me")
 def ask_me(question):
-    return socketio.call("question", question, to=request.sid, timeout=5)
+    return socketio.call("question", question, to=request.sid, timeout=30)
 
 
 @socketio.on("kick-me")
@@ -111,7 +114,7 @@ socketio.on_namespace(Numbers("/numbers"))
 
 def serve(ready_file: str) -> None:
     listener = eventlet.listen(("127.0.0.1", 0))
-    both = WSGIApp(engine, app, engineio_path="engine.io")
+    both = WSGIApp(engine, WSGIApp(pinging, app, engineio_path="pings.io"), engineio_path="engine.io")
     Path(ready_file).write_text(f"http://127.0.0.1:{listener.getsockname()[1]}")
     eventlet.wsgi.server(listener, both, log_output=False, protocol=HttpProtocol)
 

@@ -15,6 +15,9 @@ from tests.support.waiting import eventually
 
 POLL = "/engine.io/?EIO=4&transport=polling"
 WS = "/engine.io/?EIO=4&transport=websocket"
+PINGED_POLL = "/pings.io/?EIO=4&transport=polling"
+PINGED_WS = "/pings.io/?EIO=4&transport=websocket"
+PING_S, ANSWER_S = 0.3, 4.0  # there: between pings, and to answer one
 
 
 @pytest.fixture
@@ -43,28 +46,28 @@ def ws(app: str) -> Iterator[Callable[..., RawWebSocket]]:
         one.close()
 
 
-def open_polling(http: Http) -> tuple[str, dict[str, Any]]:
+def open_polling(http: Http, path: str = POLL) -> tuple[str, dict[str, Any]]:
     """The path of a new session, and what the server told about it."""
-    status, body = http.ask("GET", POLL)
+    status, body = http.ask("GET", path)
     assert status == 200 and body[0] == "0"
     told = json.loads(body[1:])
-    return f"{POLL}&sid={told['sid']}", told
+    return f"{path}&sid={told['sid']}", told
 
 
 # -- handshake
 
 
 def test_polling_opens_a_session_and_says_its_times_as_they_are(http: Any) -> None:
-    _, told = open_polling(http())
+    _, told = open_polling(http(), PINGED_POLL)
     sid = told.pop("sid")
     assert isinstance(sid, str) and len(sid) >= 16
-    assert told == {"upgrades": ["websocket"], "pingInterval": 300, "pingTimeout": 200, "maxPayload": 1_000_000}
+    assert told == {"upgrades": ["websocket"], "pingInterval": 300, "pingTimeout": 4000, "maxPayload": 1_000_000}
 
 
 def test_a_websocket_opens_a_session_with_nothing_to_upgrade_to(ws: Any) -> None:
-    told = json.loads(ws().text()[1:])
+    told = json.loads(ws(PINGED_WS).text()[1:])
     assert set(told) == {"sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload"}
-    assert (told["upgrades"], told["pingInterval"], told["pingTimeout"]) == ([], 300, 200)
+    assert (told["upgrades"], told["pingInterval"], told["pingTimeout"]) == ([], 300, 4000)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +152,7 @@ def test_a_second_parallel_poll_ends_the_session(http: Any) -> None:
     for poll in polls:
         poll.start()
     for poll in polls:
-        poll.join(10)
+        poll.join(30)
     assert sorted(status for status, _ in answers) == [200, 400]
     assert dict(answers)[200] == "1"
     assert http().ask("GET", path)[0] == 400
@@ -196,36 +199,38 @@ def test_garbage_instead_of_frames_closes_the_websocket_and_is_never_answered_in
 
 def test_polling_is_pinged_and_kept_as_long_as_it_answers(http: Any) -> None:
     client = http()
-    path, _ = open_polling(client)
-    for _ in range(3):
+    path, _ = open_polling(client, PINGED_POLL)
+    opened = time.monotonic()
+    while time.monotonic() < opened + PING_S + ANSWER_S + 1:
         assert client.ask("GET", path) == (200, "2")
         assert client.ask("POST", path, b"3") == (200, "ok")
 
 
 def test_a_polling_session_that_does_not_answer_ends_at_its_timeout(http: Any) -> None:
     client = http()
-    path, _ = open_polling(client)
     began = time.monotonic()
+    path, _ = open_polling(client, PINGED_POLL)
     assert client.ask("GET", path) == (200, "2")
     status, body = client.ask("GET", path)  # nothing is sent any more, until the session ends
-    assert (status, body) == (200, "1") and 0.4 < time.monotonic() - began < 5
+    assert (status, body) == (200, "1") and time.monotonic() - began > ANSWER_S
     assert client.ask("GET", path)[0] == 400
 
 
 def test_a_websocket_is_pinged_and_kept_as_long_as_it_answers(ws: Any) -> None:
-    client = ws()
+    client = ws(PINGED_WS)
     client.text()
-    for _ in range(3):
+    opened = time.monotonic()
+    while time.monotonic() < opened + PING_S + ANSWER_S + 1:
         assert client.frame() == (1, b"2")
         client.send("3")
 
 
 def test_a_websocket_that_does_not_answer_is_closed_at_its_timeout(ws: Any) -> None:
-    client = ws()
-    client.text()
     began = time.monotonic()
+    client = ws(PINGED_WS)
+    client.text()
     assert client.ended() is not None
-    assert 0.4 < time.monotonic() - began < 5
+    assert time.monotonic() - began > ANSWER_S
 
 
 # -- close
@@ -238,7 +243,7 @@ def test_a_client_ends_its_polling_session_and_its_poll_is_answered(http: Any) -
     polling.start()
     time.sleep(0.05)  # the poll has to be there first; the test holds too if it is not
     assert http().ask("POST", path, b"1") == (200, "ok")
-    polling.join(10)
+    polling.join(30)
     assert answers[0] in ((200, "6"), (400, answers[0][1]))
     assert http().ask("GET", path)[0] == 400
 
@@ -275,8 +280,8 @@ def test_a_poll_that_waits_is_ended_by_the_probe(http: Any, ws: Any) -> None:
     polling.start()
     client = ws(f"{WS}&sid={told['sid']}")
     client.send("2probe")
-    polling.join(10)
-    assert answers == [(200, "6")] or answers == [(200, "2")]
+    polling.join(30)
+    assert answers == [(200, "6")]
 
 
 def test_what_waits_for_the_next_poll_comes_over_the_websocket_without_a_noop(http: Any, ws: Any) -> None:
@@ -314,7 +319,7 @@ def test_a_failed_probe_leaves_the_polling_session_as_it_was(http: Any, ws: Any,
     probe.send(sent)
     assert probe.ended() is not None
     assert client.ask("POST", path, b"4still") == (200, "ok")
-    assert client.ask("GET", path)[1] in ("4still", "2\x1e4still", "2")
+    assert client.ask("GET", path) == (200, "4still")
 
 
 def test_a_probe_that_goes_away_leaves_the_polling_session_as_it_was(http: Any, ws: Any) -> None:
@@ -325,7 +330,7 @@ def test_a_probe_that_goes_away_leaves_the_polling_session_as_it_was(http: Any, 
     assert probe.text() == "3probe"
     probe.close()
     assert client.ask("POST", path, b"4still") == (200, "ok")
-    eventually(lambda: "4still" in client.ask("GET", path)[1])
+    eventually(lambda: "4still" in client.ask("GET", path)[1])  # "6" until the server knows that it is gone
 
 
 def test_an_unknown_session_cannot_be_upgraded(ws: Any) -> None:

@@ -125,7 +125,10 @@ def test_a_close_reason_that_is_not_utf8_fails_the_connection(ws: Any) -> None:
 )
 def test_a_message_larger_than_allowed_fails_the_connection_with_1009(ws: Any, frames: list[bytes]) -> None:
     client = ws()
-    client.send(*frames)
+    try:
+        client.send(*frames)
+    except OSError:
+        pass  # it was closed before all was sent
     assert client.ended() == 1009
 
 

@@ -52,8 +52,8 @@ def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 def server() -> runtime.HttpServer:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    protocol = partial(HttpProtocol, deadlines=Deadlines(5.0, 5.0, 5.0))
-    return runtime.HttpServer(listener, application, protocol, 5.0)
+    protocol = partial(HttpProtocol, deadlines=Deadlines(30.0, 30.0, 30.0))
+    return runtime.HttpServer(listener, application, protocol, 30.0)
 
 
 def answered(server: runtime.HttpServer, data: bytes, cut: int) -> bytes:
@@ -68,7 +68,7 @@ def answered(server: runtime.HttpServer, data: bytes, cut: int) -> bytes:
     except OSError:
         pass  # it has heard enough
     said = b""
-    with eventlet.Timeout(10):
+    with eventlet.Timeout(60):
         while part := received(theirs):
             said += part
         serving.wait()

@@ -19,7 +19,7 @@ from tests.support.waiting import eventually
 
 MIB = 1 << 20
 # 100 ms is what we want; a loaded machine is allowed more. Time for which the service was ready to run and had no
-# processor is not counted, see `witness.waited_s`.
+# processor is not counted, see `witness.Stopwatch`.
 STALL_S = 0.5
 MEMORY_SHARE, MEMORY_BYTES = 0.10, 32 * MIB  # by which more may be in use than before
 FILES = 10  # by which more may be open

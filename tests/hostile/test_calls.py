@@ -28,7 +28,7 @@ TOO_MANY = 'rt_refused_total{code="too_many_requests"}'
 JSON = "Content-Type: application/json"
 
 
-def call(ref: int, to: str = "user:callee", timeout_ms: int = 5000) -> bytes:
+def call(ref: int, to: str = "user:callee", timeout_ms: int = 30_000) -> bytes:
     request = {"op": "call", "ns": "/chat", "ref": ref, "to": to, "method": "m", "timeout_ms": timeout_ms}
     return masked(TEXT, json.dumps(request).encode())
 
@@ -104,7 +104,8 @@ def test_a_device_that_answers_calls_of_others(siege: Siege, caller: RawWebSocke
         ways.device(service, "thief") as thief,
     ):
         victim.subscribe("devices/victim/calls/#", qos=0)
-        caller.send(json.dumps({"op": "call", "ns": "/iot", "ref": 1, "to": "device:victim", "method": "m"}))
+        asked = {"op": "call", "ns": "/iot", "ref": 1, "to": "device:victim", "method": "m", "timeout_ms": 30_000}
+        caller.send(json.dumps(asked))
         id = victim.expect(Publish).topic.split("/")[3]
         thief.publish(f"devices/thief/replies/{id}", b'"stolen"')
         thief.publish(f"devices/thief/replies/{id}/error", b'"stolen"')
@@ -117,7 +118,7 @@ def test_a_client_that_uses_up_the_calls_of_its_own(siege: Siege, caller: RawWeb
         before = service.metric("rt_refused_total", code="too_many_requests")
         greedy = [ways.plain(service, "user=greedy") for _ in range(5)]
         for ws in greedy:
-            ws.send(*[call(n, timeout_ms=3000) for n in range(40)])
+            ws.send(*[call(n, timeout_ms=10_000) for n in range(40)])
         # Whose calls are taken depends on whom the service reads first; of 200 it takes 50.
         eventually(lambda: service.metric("rt_refused_total", code="too_many_requests") >= before + 100)
         caller.send(call(1, timeout_ms=1))
@@ -129,7 +130,7 @@ def test_a_client_that_uses_up_the_calls_of_its_own(siege: Siege, caller: RawWeb
 def test_a_client_that_calls_over_http_and_does_not_wait(
     siege: Siege, caller: RawWebSocket, callee: RawWebSocket
 ) -> None:
-    body = json.dumps({"ns": "chat", "to": "user:callee", "method": "m", "timeout_ms": 3000}).encode()
+    body = json.dumps({"ns": "chat", "to": "user:callee", "method": "m", "timeout_ms": 10_000}).encode()
     request = said("POST", "/api/v1/calls?user=greedy", JSON, f"Content-Length: {len(body)}", body=body)
     with siege.attack(TOO_MANY) as service:
         clients = [RawHttp(service).send(request) for _ in range(100)]

@@ -133,6 +133,7 @@ def test_a_client_that_speaks_broken_http2(siege: Siege, what: str) -> None:
     with siege.attack() as service:
         for _ in range(5):
             with connected(service) as client:
+                client.settimeout(0.3)
                 try:
                     client.sendall(HTTP2[what])
                     client.recv(65536)
@@ -169,14 +170,14 @@ def watch(channel: GrpcChannel, service: str = "") -> Iterator[health_pb2.Health
 def test_a_client_that_watches_the_health_and_takes_no_answer_keeps_nobody_from_it(siege: Siege) -> None:
     with siege.attack() as service, connected(service) as client, GrpcChannel(service.grpc) as channel:
         client.sendall(NO_WINDOW + asking(WATCH))
-        eventually(lambda: b"\0\0\0\4\1\0\0\0\0" in client.recv(4096))  # our settings are acknowledged
+        read_until(client, SETTINGS_ACKNOWLEDGED)
         assert next(watch(channel)).status == health_pb2.HealthCheckResponse.SERVING
 
 
 def test_a_service_that_stops_tells_its_clients_whoever_watches_the_health() -> None:
     with Service("--grpc-port", "0") as service, connected(service) as client, GrpcChannel(service.grpc) as channel:
         client.sendall(NO_WINDOW + asking(WATCH))
-        eventually(lambda: b"\0\0\0\4\1\0\0\0\0" in client.recv(4096))
+        read_until(client, SETTINGS_ACKNOWLEDGED)
         stream = channel.subscribe("told", user="told")
         assert next(stream).HasField("joined")
         assert service.stop() == 0
@@ -199,9 +200,20 @@ def first_outcome(stream: Iterator[Any]) -> Any:
         return error.code()
 
 
+SETTINGS_ACKNOWLEDGED = b"\0\0\0\4\1\0\0\0\0"
+
+
+def read_until(client: socket.socket, end: bytes) -> None:
+    data = b""
+    while end not in data:
+        more = client.recv(4096)
+        assert more, data
+        data += more
+
+
 def connected(service: Service) -> socket.socket:
     host, _, port = service.grpc.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=0.3)
+    return socket.create_connection((host, int(port)), timeout=30)
 
 
 def test_clients_that_open_connections_to_grpc_and_say_nothing(siege: Siege) -> None:
@@ -228,13 +240,19 @@ def test_a_caller_that_comes_and_goes_does_not_use_up_the_connections_of_others(
     with Service(*FEW) as service, ways.plain(service, "user=deaf") as deaf:
         assert ways.ask(deaf, "ping")["ok"]
         with GrpcChannel(service.grpc) as channel:
-            for _ in range(500):
-                stream = begin(channel, what)
-                time.sleep(0.005)  # so that it comes so far as to be asked
-                stream.cancel()
+            eventually(lambda: refused_after_many(channel, what))
             assert service.get("/livez")[0] == 200
-            error = error_of(lambda: channel.stub.Presence(rt.PresenceRequest(ns="chat", room="r"), timeout=30))
-            assert refused(error) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too_many_requests")
+
+
+def refused_after_many(channel: GrpcChannel, what: str) -> bool:
+    """Whether the caller may make no more connections, having broken off a hundred."""
+    for _ in range(100):
+        stream = begin(channel, what)
+        time.sleep(0.005)  # so that many come so far as to be asked
+        stream.cancel()
+    asked = channel.stub.Presence.future(rt.PresenceRequest(ns="chat", room="r"), timeout=30)
+    error = asked.exception()
+    return error is not None and refused(error) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too_many_requests")
 
 
 def begin(channel: GrpcChannel, what: str) -> grpc.Future:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from http.client import HTTPException
 
 import pytest
 
@@ -137,7 +138,7 @@ def test_a_client_that_joins_one_namespace_ten_thousand_times(siege: Siege) -> N
         ws.send(ways.event("ping"))
         while '"ok":true' not in ws.text():
             pass
-        assert siege.metrics()['rt_sessions{transport="socketio"}'] == before
+        assert siege.metrics()['rt_sessions{transport="socketio"}'] <= before
 
 
 def test_a_client_that_joins_namespaces_that_do_not_exist(siege: Siege) -> None:
@@ -176,7 +177,7 @@ def post(client: Http, path: str, body: bytes) -> None:
         for _ in range(20):
             if client.ask("POST", path, body)[0] != 200:
                 break
-    except OSError:
+    except (OSError, HTTPException):
         pass  # it was told while it still wrote
     client.close()
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from rt_service.mqtt import wire
+from rt_service.mqtt import codec, wire
 from rt_service.mqtt.packets import Acknowledgement, Kind, Ping, Publish, Suback, Subscribe, Subscription, Unsubscribe
 from rt_service.mqtt.topics import MAX_LEVELS
 from tests.hostile import ways
@@ -102,7 +102,11 @@ def test_a_client_that_posts_full_lists_all_the_time(siege: Siege) -> None:
 @pytest.mark.parametrize("head", ["GET /" + "a" * 100_000, "GET /livez HTTP/1.1\r\nX: " + "a" * 100_000])
 def test_a_client_whose_headers_do_not_end(siege: Siege, head: str) -> None:
     with siege.attack() as service, RawHttp(service) as client:
-        assert client.send(head.encode()).reply().status in (414, 431)
+        try:
+            client.send(head.encode())
+        except OSError:
+            pass  # closed, with more on the way
+        assert client.reply().status in (414, 431)
         assert client.ended()
 
 
@@ -178,7 +182,10 @@ def test_a_device_that_sends_packets_of_as_many_items_as_fit(siege: Siege, packe
         siege.attack('rt_mqtt_refused_total{reason="quota_exceeded"}') as service,
         ways.device(service, "items") as mqtt,
     ):
-        mqtt.send(*[packet] * 5)
+        try:
+            mqtt.send(codec.encode(packet, 5) * 5)
+        except OSError:
+            pass  # closed, with more on the way
         assert mqtt.ended_with() == 0x97
 
 

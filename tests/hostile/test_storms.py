@@ -17,13 +17,7 @@ from tests.support.raw_ws import Http, RawWebSocket
 from tests.support.service import Service
 from tests.support.waiting import eventually
 
-SETTINGS = (
-    "socketio.ping_interval_s=0.5",
-    "socketio.ping_timeout_s=0.5",
-    "mqtt.connect_s=1",
-    "limits.join_first_s=0.5",
-)
-TOO_MANY = 'rt_refused_total{code="too_many_requests"}'
+SETTINGS = ("socketio.ping_interval_s=0.5", "socketio.ping_timeout_s=8")
 
 
 def come_and_go(over: str) -> Callable[[Service, int], None]:
@@ -65,19 +59,6 @@ def test_clients_that_open_connections_and_say_nothing(siege: Siege) -> None:
             client.close()
 
 
-def test_devices_that_open_connections_and_never_send_a_connect(siege: Siege) -> None:
-    refused = 'rt_mqtt_refused_total{reason="connect_timeout"}'
-    with siege.attack(refused) as service:
-        before = siege.metrics().get(refused, 0)
-        clients = [socket.create_connection(("127.0.0.1", service.mqtt_port)) for _ in range(1000)]
-        eventually(lambda: siege.metrics().get(refused, 0) - before == 1000)
-        for client in clients:
-            client.settimeout(5)
-            while client.recv(100):
-                pass
-            client.close()
-
-
 @pytest.mark.parametrize("port", ["http", "mqtt"])
 def test_clients_that_connect_and_reset(siege: Siege, port: str) -> None:
     with siege.attack() as service:
@@ -90,41 +71,11 @@ def test_clients_that_connect_and_reset(siege: Siege, port: str) -> None:
             client.close()
 
 
-def test_connections_that_join_nothing(siege: Siege) -> None:
-    with siege.attack('rt_sessions_closed_total{reason="join_timeout"}') as service:
-        clients = [RawWebSocket(service.http, path) for path in (ways.SOCKETIO, "/ws") * 50]
-        for ws in clients:
-            assert ws.ended() in (1000, 1008)
-            ws.close()
-
-
-def test_connections_whose_pings_are_never_answered(siege: Siege) -> None:
-    with siege.attack() as service:
-        clients = [ways.socketio(service) for _ in range(50)] + [ways.plain(service) for _ in range(50)]
-        for ws in clients[50:]:
-            ways.ask(ws, "ping")
-        for ws in clients:
-            while ws.frame() is not None:
-                pass
-            ws.close()
-
-
-def test_polling_connections_that_never_poll_again(siege: Siege) -> None:
-    with siege.attack() as service:
-        clients = [ways.polling(service) for _ in range(100)]
-        before = siege.metrics()['rt_sessions{transport="socketio"}']
-        assert before >= 100
-        eventually(lambda: siege.metrics()['rt_sessions{transport="socketio"}'] <= before - 100)
-        for client, path in clients:
-            assert client.ask("GET", path)[0] == 400
-            client.close()
-
-
 def test_long_polls_by_the_hundred_that_hang_up(siege: Siege) -> None:
     with siege.attack() as service:
         clients = [RawHttp(service) for _ in range(300)]
         for n, client in enumerate(clients):
-            client.send(said("GET", f"/api/v1/rooms/game/polled-{n % 20}/publications?wait=2&user=poll"))
+            client.send(said("GET", f"/api/v1/rooms/game/polled-{n % 20}/publications?wait=8&user=poll"))
         eventually(lambda: siege.metrics()["rt_polls"] == 300)
         for client in clients:
             client.socket.close()

@@ -7,12 +7,14 @@ the service. Each line on standard input is answered with what was seen since th
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from glob import glob
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -51,15 +53,39 @@ class Seen:
         return {"times": times, "errors": errors}
 
 
-def waited_s(pid: int) -> float:
-    """For how long a process, and this thread, were ready to run and had no processor: not the fault of either."""
-    delays = 0
-    for path in (f"/proc/{pid}/schedstat", "/proc/thread-self/schedstat"):
+def delays_s(process: int | str) -> dict[str, float]:
+    """For how long each thread of a process was ready to run and had no processor."""
+    found = {}
+    for path in glob(f"/proc/{process}/task/*/schedstat"):
         try:
-            delays += int(Path(path).read_text().split()[1])
+            found[path] = int(Path(path).read_text().split()[1]) / 1e9
         except (OSError, IndexError):
             pass  # not on every system
-    return delays / 1e9
+    return found
+
+
+def stolen_s() -> float:
+    """For how long a hypervisor let the processors stand still."""
+    try:
+        return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError):
+        return 0.0
+
+
+class Stopwatch:
+    """What something takes the service, without the time in which it and this process had no processor: the fault of
+    neither. Any thread counts, as the one that has none may hold the interpreter that the others wait for."""
+
+    def __init__(self, pid: int) -> None:
+        self._processes = (pid, "self")
+        self._delays = [delays_s(process) for process in self._processes]
+        self._stolen, self._began = stolen_s(), time.monotonic()
+
+    def seconds(self) -> float:
+        took = time.monotonic() - self._began
+        for process, before in zip(self._processes, self._delays, strict=True):
+            took -= max((delay - before.get(path, 0.0) for path, delay in delays_s(process).items()), default=0.0)
+        return max(0.0, took - (stolen_s() - self._stolen))
 
 
 def watch(about: About, seen: Seen) -> None:
@@ -67,15 +93,14 @@ def watch(about: About, seen: Seen) -> None:
     with socket.create_connection((parts.hostname, parts.port), timeout=30, source_address=(HERE, 0)) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while True:
-            waited, began = waited_s(about.pid), time.monotonic()
+            stopwatch = Stopwatch(about.pid)
             client.sendall(LIVEZ)
             answer = b""
             while not answer.endswith(b'{"ok":true}'):
                 more = client.recv(4096)
                 assert more, "/livez: the connection was closed"
                 answer += more
-            took = time.monotonic() - began
-            seen.times["livez"].append(max(0.0, took - (waited_s(about.pid) - waited)))
+            seen.times["livez"].append(stopwatch.seconds())
             time.sleep(LIVEZ_EVERY_S)
 
 
@@ -85,9 +110,9 @@ def talk(about: About, seen: Seen) -> None:
     with RawWebSocket(about.http, f"/ws?{query}", source=HERE) as ws:
         ask(ws, "join", 0)
         for n in range(1, sys.maxsize):
-            began = time.monotonic()
+            stopwatch = Stopwatch(about.pid)
             ask(ws, "publish", n, event="say", data=n)
-            seen.times["user"].append(time.monotonic() - began)
+            seen.times["user"].append(stopwatch.seconds())
             time.sleep(TALK_EVERY_S)
 
 
@@ -120,7 +145,7 @@ def measure(about: About, seen: Seen) -> None:
         assert mqtt.connect(DEVICE, keepalive=60, **login).reason == 0
         assert mqtt.subscribe(f"rt/out/iot/device:{DEVICE}/telemetry", qos=0) == [0]
         for n in range(1, sys.maxsize):
-            began = time.monotonic()
+            stopwatch = Stopwatch(about.pid)
             mqtt.send(Publish(f"devices/{DEVICE}/telemetry", b"%d" % n, 1, packet_id=n % 65535 + 1))
             due = {Acknowledgement, Publish}
             while due:
@@ -129,7 +154,7 @@ def measure(about: About, seen: Seen) -> None:
                 if isinstance(packet, Publish):
                     assert json.loads(packet.payload)["data"] == n, f"MQTT: {packet.payload!r} in place of {n}"
                 due.discard(type(packet))  # type: ignore[arg-type]
-            seen.times["device"].append(time.monotonic() - began)
+            seen.times["device"].append(stopwatch.seconds())
             time.sleep(TALK_EVERY_S)
 
 

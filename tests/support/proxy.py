@@ -20,6 +20,7 @@ class Proxy:
         self._up = True
         self._losing = False
         self._lost: set[socket.socket] = set()
+        self._turn = threading.Lock()  # a connection is there or not when the network is cut
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Proxy:
@@ -30,14 +31,16 @@ class Proxy:
         self.cut()
 
     def cut(self) -> None:
-        self._up = False
-        for sock in list(self._open):
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        with self._turn:
+            self._up = False
+            for sock in list(self._open):
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
     def lose(self) -> None:
-        self._losing = True
-        self._lost |= set(self._open)
+        with self._turn:
+            self._losing = True
+            self._lost |= set(self._open)
 
     def mend(self) -> None:
         self._up, self._losing = True, False
@@ -48,22 +51,26 @@ class Proxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            if self._losing:
-                self._open.add(near)
-                self._lost.add(near)
-                threading.Thread(target=self._copy, args=(near, near), daemon=True).start()
-                continue
-            try:
-                far = socket.create_connection(self._target, timeout=5) if self._up else None
-            except OSError:
-                far = None
-            if far is None:
-                near.close()
-                continue
-            far.settimeout(None)
-            self._open |= {near, far}
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
+            with self._turn:
+                self._connect(near)
+
+    def _connect(self, near: socket.socket) -> None:
+        if self._losing:
+            self._open.add(near)
+            self._lost.add(near)
+            threading.Thread(target=self._copy, args=(near, near), daemon=True).start()
+            return
+        try:
+            far = socket.create_connection(self._target, timeout=5) if self._up else None
+        except OSError:
+            far = None
+        if far is None:
+            near.close()
+            return
+        far.settimeout(None)
+        self._open |= {near, far}
+        for source, sink in ((near, far), (far, near)):
+            threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
 
     def _copy(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):

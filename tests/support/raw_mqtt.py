@@ -20,6 +20,7 @@ from rt_service.mqtt.packets import (
     Subscribe,
     Subscription,
 )
+from tests.support.waiting import DEADLINE_S
 
 P = TypeVar("P")
 
@@ -34,7 +35,7 @@ class RawMqtt:
             self.socket.bind((source, 0))
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.socket.settimeout(30)
+        self.socket.settimeout(DEADLINE_S)
         self.socket.connect((parts.hostname, parts.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._framer = wire.Framer(1 << 28)
@@ -53,7 +54,7 @@ class RawMqtt:
         self.socket.sendall(b"".join(p if isinstance(p, bytes) else codec.encode(p, self.version) for p in packets))
         return self
 
-    def receive(self, timeout_s: float = 10.0) -> Packet | None:
+    def receive(self, timeout_s: float = DEADLINE_S) -> Packet | None:
         """The next packet; None at the end of the connection."""
         self.socket.settimeout(timeout_s)
         while not self._packets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import os
@@ -97,7 +98,7 @@ class RawWebSocket:
             assert frame is not None and frame[0] == TEXT, frame
             if frame[1] != b"2":
                 return frame[1].decode()
-            self.send("3")
+            self._reply("3")
 
     def ended(self) -> int | None:
         """The code of the close frame that ends the connection; None if it ends without one."""
@@ -105,8 +106,13 @@ class RawWebSocket:
         while (frame := self.frame()) is not None:
             if frame[0] == CLOSE:
                 code = int.from_bytes(frame[1][:2], "big") if frame[1] else 1005
-                self.send(masked(CLOSE, frame[1][:2]))
+                self._reply(masked(CLOSE, frame[1][:2]))
         return code
+
+    def _reply(self, frame: bytes | str) -> None:
+        """Unless the server has closed the connection by now; what it sent before can still be read."""
+        with contextlib.suppress(OSError):
+            self.send(frame)
 
     def _until(self, end: bytes) -> bytes:
         while end not in self._data:

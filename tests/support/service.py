@@ -110,7 +110,8 @@ class Service:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Log lines of one event."""
-        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        whole = self.log.rpartition("\n")[0]  # it may be writing the next one
+        lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         return [line for line in lines if line.get("event") == name]
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, Any]:

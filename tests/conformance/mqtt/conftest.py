@@ -17,7 +17,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Service]:
     limits = {
-        "mqtt.connect_s": "0.5", "mqtt.packet_bytes": "20000", "mqtt.receive_maximum": "5", "mqtt.topic_aliases": "3",
+        "mqtt.connect_s": "4", "mqtt.packet_bytes": "20000", "mqtt.receive_maximum": "5", "mqtt.topic_aliases": "3",
         "mqtt.keepalive_max_s": "60", "mqtt.queued": "10", "mqtt.retained": "20", "mqtt.subscriptions": "6",
         "mqtt.session_expiry_max_s": "100",
     }  # fmt: skip

@@ -44,7 +44,7 @@ def test_a_connection_that_says_nothing_is_closed(dial: Dial) -> None:
 
 def test_a_connection_that_trickles_is_closed(dial: Dial) -> None:
     client = dial()
-    for byte in codec.encode(Connect("slow"), 5):
+    for byte in codec.encode(Connect("slow" * 50), 5):
         try:
             client.send(bytes((byte,)))
         except OSError:

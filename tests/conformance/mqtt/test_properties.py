@@ -29,7 +29,7 @@ def test_properties_of_a_message_reach_the_subscriber(dial: Dial, topic: str, na
     }  # fmt: skip
     client.publish(topic, b"x", 0, properties={**sent, "message_expiry_interval": 30})
     got = client.expect(Publish).properties
-    assert got.pop("message_expiry_interval") in (29, 30) and got == sent
+    assert got.pop("message_expiry_interval") in range(1, 31) and got == sent
 
 
 def test_a_message_past_its_expiry_is_not_delivered(dial: Dial, topic: str, name: str) -> None:  # MQTT-3.3.2-5
