@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import os
@@ -105,7 +106,8 @@ class RawWebSocket:
         while (frame := self.frame()) is not None:
             if frame[0] == CLOSE:
                 code = int.from_bytes(frame[1][:2], "big") if frame[1] else 1005
-                self.send(masked(CLOSE, frame[1][:2]))
+                with contextlib.suppress(OSError):  # it may be gone already
+                    self.send(masked(CLOSE, frame[1][:2]))
         return code
 
     def _until(self, end: bytes) -> bytes:
