@@ -99,6 +99,15 @@ def test_simulated_devices_end_when_the_service_is_killed() -> None:
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
+def test_simulated_devices_that_stand_still_do_not_keep_it_from_stopping() -> None:
+    with Service("--simulate", "1") as service:
+        eventually(lambda: [device["online"] for device in service.get("/api/v1/devices")[1]["devices"]] == [True])
+        (simulator,) = service.children
+        os.kill(simulator, signal.SIGSTOP)
+        assert service.stop() == 0
+        assert not Path(f"/proc/{simulator}").exists()
+
+
 def test_a_misspelt_verb_in_a_rule_is_said_in_one_line(tmp_path: Path) -> None:
     rule = '[{ namespaces = ["/chat"], roles = ["user"], verbs = ["jion"] }]'
     done = run("--port", "0", "--mqtt-port", "0", "--data-dir", str(tmp_path), "--set", f"auth.rules={rule}")
