@@ -23,6 +23,7 @@ from rt_service.mqtt.routes import RoutesError, load
 from rt_service.settings import Settings, SettingsError
 from rt_service.version import __version__
 
+SIMULATOR_S = 5.0  # for its devices to say goodbye
 HELP = """Rooms that Socket.IO clients and MQTT devices share.
 
 Without a command it serves; `run.py serve --help` lists the options."""
@@ -131,9 +132,17 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
         if simulator is not None:  # first, so that its devices say goodbye
-            simulator.terminate()
-            simulator.wait(timeout=5)
+            _end(simulator)
         service.stop()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=SIMULATOR_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _start_simulator(devices: int, mqtt_url: str, certificate: str) -> subprocess.Popen[bytes] | None:

@@ -32,7 +32,7 @@ def test_a_name_that_a_stranger_let_point_here_is_refused_everywhere(service: Se
     for headers in (EVIL, {"Host": f"evil.example:{service.port}"}):
         assert ask(service, method, path, headers) == (403, "" if method == "HEAD" else "forbidden")
     assert service.metric("rt_refused_total", code="host") == before + 2
-    assert service.events("request_refused")[0]["host"].startswith("evil.example")
+    assert any(line.get("host", "").startswith("evil.example") for line in service.events("request_refused"))
 
 
 def test_such_a_page_publishes_nothing(service: Service) -> None:

@@ -93,7 +93,7 @@ def test_only_who_runs_the_service_may_operate_and_look(service: Service) -> Non
         assert requests.request(method, f"{service.http}/api/v1{path}", json=body, timeout=30).status_code == 401, path
     assert requests.get(service.http + "/metrics", timeout=30).status_code == 401
     assert requests.get(service.http + "/livez", timeout=30).status_code == 200
-    assert requests.get(service.http + "/readyz", timeout=30).status_code == 200
+    eventually(lambda: requests.get(service.http + "/readyz", timeout=30).status_code == 200)
     assert service.get("/metrics")[0] == 200  # with the token that was granted to look
 
 

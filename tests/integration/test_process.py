@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -41,13 +40,11 @@ def test_a_signal_stops_it_with_exit_code_0(number: signal.Signals) -> None:
 
 
 def test_sessions_are_told_that_it_stops_and_asked_to_come_back() -> None:
-    with Service() as service:
+    with Service("--set", "server.drain_s=60") as service:  # longer than `stop` waits: there is nobody to wait for
         clients = [SocketIoClient(service.http, transport=t) for t in ("websocket", "websocket", "polling")]
         for client in clients:
             client.ok("join", room="lobby")
-        began = time.monotonic()
         assert service.stop() == 0
-        assert time.monotonic() - began < 10
         for client in clients:
             (closing,) = eventually(lambda client=client: client.pushed("closing"))  # type: ignore[misc]
             assert (closing["code"], closing["reconnect"]) == ("shutdown", True) and closing["retry_after_ms"] > 0
@@ -100,6 +97,15 @@ def test_simulated_devices_end_when_the_service_is_killed() -> None:
     pids = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
     service.kill()
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+
+
+def test_simulated_devices_that_stand_still_do_not_keep_it_from_stopping() -> None:
+    with Service("--simulate", "1") as service:
+        eventually(lambda: [device["online"] for device in service.get("/api/v1/devices")[1]["devices"]] == [True])
+        (simulator,) = service.children
+        os.kill(simulator, signal.SIGSTOP)
+        assert service.stop() == 0
+        assert not Path(f"/proc/{simulator}").exists()
 
 
 def test_a_misspelt_verb_in_a_rule_is_said_in_one_line(tmp_path: Path) -> None:

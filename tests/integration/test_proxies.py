@@ -34,18 +34,28 @@ def held(service: Service, client: str, path: str = "/ws") -> RawWebSocket:
     return RawWebSocket(service.http, path, {"X-Forwarded-For": client, "Sec-WebSocket-Protocol": "mqtt"}, source=PROXY)
 
 
-@pytest.mark.parametrize("path", ["/ws", "/echo", "/mqtt", "/socket.io/?EIO=4&transport=websocket"])
-def test_a_client_behind_a_proxy_has_so_many_connections_and_others_have_theirs(service: Service, path: str) -> None:
-    sockets = [held(service, "198.51.100.1", path) for _ in range(3)]
+@pytest.mark.parametrize(
+    ("path", "client"),
+    [
+        ("/ws", "198.51.100.11"),
+        ("/echo", "198.51.100.12"),
+        ("/mqtt", "198.51.100.13"),
+        ("/socket.io/?EIO=4&transport=websocket", "198.51.100.14"),
+    ],
+)
+def test_a_client_behind_a_proxy_has_so_many_connections_and_others_have_theirs(
+    service: Service, path: str, client: str
+) -> None:
+    sockets = [held(service, client, path) for _ in range(3)]
     assert [ws.status for ws in sockets] == [101] * 3
-    reply = ask(service, "198.51.100.1")
+    reply = ask(service, client)
     assert (reply.status, reply.code) == (429, "too_many_requests") and reply.headers["retry-after"] == "5"
-    assert ask(service, "203.0.113.1, 198.51.100.1").status == 429  # what the client made up does not help it
+    assert ask(service, f"203.0.113.1, {client}").status == 429  # what the client made up does not help it
     assert ask(service, "198.51.100.2").status == 200
-    assert any(line["address"] == "198.51.100.1" for line in service.events("request_refused"))
+    assert any(line["address"].startswith("198.51.100.1") for line in service.events("request_refused"))
     for ws in sockets:
         ws.close()
-    eventually(lambda: ask(service, "198.51.100.1").status == 200)
+    eventually(lambda: ask(service, client).status == 200)
 
 
 def test_requests_that_wait_count_as_long_as_they_do(service: Service) -> None:
@@ -71,6 +81,7 @@ def test_what_somebody_else_says_about_its_address_is_not_believed(service: Serv
     assert ask(service, "10.0.0.99", via=OTHER).status == 429
     for ws in sockets:
         ws.close()
+    eventually(lambda: ask(service, "10.0.0.99", via=OTHER).status == 200)
 
 
 def test_a_page_is_of_the_origin_that_the_proxy_is_asked_at(service: Service) -> None:

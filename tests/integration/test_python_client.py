@@ -18,9 +18,8 @@ import requests
 import socketio
 
 from rt_client import Client, Position, PresenceChange, Publication, RtError
-from rt_client.link import GOODBYE_S
 from tests.support.proxy import Proxy
-from tests.support.python_client import NoWebSockets, fast_service, hears, post, through
+from tests.support.python_client import VAIN_S, NoWebSockets, fast_service, hears, post, through, wait_in_vain_longer
 from tests.support.service import Service
 from tests.support.waiting import eventually
 
@@ -74,7 +73,7 @@ def test_binary_is_binary_however_much_of_it_comes_at_once(connect: Connect, nam
 
 @pytest.mark.parametrize("network", [Proxy, NoWebSockets])
 def test_a_burst_is_heard_in_order_over_every_transport(
-    service: Service, connect: Connect, name: str, network: type[Proxy]
+    service: Service, connect: Connect, name: str, network: type[Proxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = connect("alice")
     with network(service.port) as proxy, Client(through(proxy)) as bob:
@@ -86,9 +85,10 @@ def test_a_burst_is_heard_in_order_over_every_transport(
         assert room.publish("say", 3000).offset == 3001
         assert bob._link is not None
         assert bob._link.transport() == ("polling" if network is NoWebSockets else "websocket")
+        wait_in_vain_longer(monkeypatch)
         began = time.monotonic()
-    assert time.monotonic() - began < GOODBYE_S  # its last words were not waited for in vain
-    eventually(lambda: alice.rooms(name) == {name: 0}, 1.9)  # it said goodbye, or it had two seconds to come back
+    assert time.monotonic() - began < VAIN_S  # its last words were not waited for in vain
+    eventually(lambda: alice.rooms(name) == {name: 0})  # it said goodbye, or it had a minute to come back
 
 
 def test_more_rooms_are_told_than_fit_into_one_answer(service: Service, connect: Connect, name: str) -> None:
@@ -111,7 +111,8 @@ def test_a_client_is_in_two_rooms_and_leaves_one(connect: Connect, name: str) ->
     for n in (4, 5):
         rooms[n % 2].publish("say", n)
     eventually(lambda: heard[1] == [1, 3, 5])
-    assert heard[0] == [0, 2] and len(rooms[0].members()) == 1
+    assert heard[0] == [0, 2]
+    eventually(lambda: len(rooms[0].members()) == 1)
     with pytest.raises(RtError, match=f"not_member: the room {name}-0 was left"):
         bobs[0].publish("say", 1)
     again = hears(bob.join(f"{name}-0"))
@@ -234,9 +235,11 @@ def test_a_handler_that_exits_or_raises_what_is_no_text_fails_and_the_next_call_
     bob.on_call("ping", lambda data: "still here")
     bob.on("exit", lambda publication: sys.exit(1))
     alice.send(f"user:bob-{name}", "exit", None)
-    for method, says in {"strange": "not today", "exit": "exit failed", "loud": "timeout"}.items():
+    for method, says in {"strange": "not today", "exit": "exit failed"}.items():
         with pytest.raises(RtError, match=says):
-            alice.call(f"user:bob-{name}", method, timeout_s=1)
+            alice.call(f"user:bob-{name}", method, timeout_s=30)
+    with pytest.raises(RtError, match="timeout"):
+        alice.call(f"user:bob-{name}", "loud", timeout_s=1)
     assert alice.call(f"user:bob-{name}", "ping") == "still here"
 
 
@@ -297,7 +300,7 @@ def test_what_still_waits_is_not_told_after_the_end(connect: Connect, name: str,
     @bob.on("say")
     def slow(publication: Publication) -> None:
         began.set()
-        go_on.wait(10)
+        go_on.wait(10) if end == "leave" else eventually(lambda: bob._closed)
         heard.append(publication.data)
 
     there, here = alice.join(name), bob.join(name)
@@ -312,7 +315,6 @@ def test_what_still_waits_is_not_told_after_the_end(connect: Connect, name: str,
         eventually(lambda: len(heard) == 2)
         assert heard == [0, "sent"]
     else:
-        threading.Timer(0.1, go_on.set).start()
         bob.close()
         assert heard == [0]
 
@@ -321,10 +323,11 @@ def test_what_still_waits_is_not_told_after_the_end(connect: Connect, name: str,
 
 
 def test_a_service_that_is_not_there_is_named_with_what_to_do() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(RtError) as raised, Client(url):
-        pass
+    with socket.socket() as silent:  # who has the port and does not listen: nobody else gets it meanwhile
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(RtError) as raised, Client(url):
+            pass
     assert str(raised.value) == f"unavailable: nothing listens at {url}; is the service running?"
 
 

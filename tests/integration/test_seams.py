@@ -15,6 +15,7 @@ from paho.mqtt import client as paho
 from rt_service.bridge.paho import LoopClient
 from tests.support.service import Service
 from tests.support.socketio_client import SocketIoClient
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -99,5 +100,5 @@ def test_a_disconnected_client_leaves_nothing_behind(service: Service) -> None:
     with SocketIoClient(service.http, user="leaver") as client:
         client.ok("join", room="left")
     with SocketIoClient(service.http, user="looker") as client:
-        assert client.ok("presence", room="left")["members"] == []
+        eventually(lambda: client.ok("presence", room="left")["members"] == [])
         assert client.ok("rooms", prefix="left")["rooms"] == []

@@ -60,17 +60,21 @@ def test_a_reader_that_never_reads_is_closed_and_recovers_everything_when_it_ret
         readers = [deaf(running, "r") for _ in range(5)]
         before = memory(running)
         late: list[float] = []
+        left: list[list[tuple[str, Any]]] = []
         for n in range(2000):
             began = time.monotonic()
             honest.ok("publish", room="r", event="say", data={"n": n, "pad": "x" * 10_000})
             late.append(time.monotonic() - began)
+            if not left and not n % 20 and running.metric("rt_sessions_closed_total", reason="slow") == 5:
+                assert memory(running) - before < 100 * MIB
+                left = [pushed(reader) for reader in readers]  # their last words wait for ten seconds
         eventually(lambda: len(honest.publications) == 2000)
         assert [p["data"]["n"] for p in honest.publications] == list(range(2000))
         assert sorted(late)[len(late) // 2] < 0.25
         assert running.metric("rt_sessions_closed_total", reason="slow") == 5
         assert memory(running) - before < 100 * MIB  # 20 MiB of history, and bounded queues
-        for reader in readers:
-            seen = pushed(reader)
+        assert len(left) == 5
+        for reader, seen in zip(readers, left, strict=True):
             numbers = [body["data"]["n"] for name, body in seen if name == "say"]
             assert numbers == list(range(len(numbers)))  # whole frames, none torn
             (name, closing), last = seen[-2:]

@@ -107,9 +107,10 @@ def test_a_caller_goes_on_talking_while_it_waits(connect: Connect, room: str) ->
     alice, bob = connect("alice-w"), connect("bob-w")
     alice.ok("join", room=room)
     release = threading.Event()
-    bob.on_call = lambda call: release.wait(10) and "done"
+    bob.on_call = lambda call: release.wait(60) and "done"
     answers: list[Any] = []
-    alice.client.emit("call", {"to": "user:bob-w", "method": "slow"}, namespace="/chat", callback=answers.append)
+    question = {"to": "user:bob-w", "method": "slow", "timeout_ms": 60_000}
+    alice.client.emit("call", question, namespace="/chat", callback=answers.append)
     eventually(lambda: bob.pushed("call"))
     alice.ok("publish", room=room, event="say", data="meanwhile")
     assert answers == []
@@ -126,9 +127,11 @@ def test_a_user_may_call_itself(connect: Connect) -> None:
 def test_a_call_ends_when_its_callee_goes(connect: Connect) -> None:
     alice, bob = connect("alice-g"), connect("bob-g")
     release = threading.Event()
-    bob.on_call = lambda call: release.wait(10)
+    bob.on_call = lambda call: release.wait(60)
     answers: list[Any] = []
-    alice.client.emit("call", {"to": "user:bob-g", "method": "slow"}, namespace="/chat", callback=answers.append)
+    # Longer than it takes to notice that a polling client is gone, which does not always say goodbye.
+    question = {"to": "user:bob-g", "method": "slow", "timeout_ms": 60_000}
+    alice.client.emit("call", question, namespace="/chat", callback=answers.append)
     eventually(lambda: bob.pushed("call"))
     bob.client.disconnect()
     eventually(lambda: answers and answers[0]["error"]["code"] == "not_online")
@@ -143,9 +146,10 @@ def test_a_call_that_is_not_answered_in_time_says_so(connect: Connect) -> None:
     release.set()
 
 
-def test_something_sent_to_one_user_reaches_that_user(connect: Connect) -> None:
-    alice, bob = connect("alice-s"), connect("bob-s")
-    assert alice.ok("send", to="user:bob-s", event="dm", data="psst")["delivered"] == 1
+def test_something_sent_to_one_user_reaches_that_user(connect: Connect, room: str) -> None:
+    name = f"bob-{room}"  # that of the other transport may still be there
+    alice, bob = connect("alice-s"), connect(name)
+    assert alice.ok("send", to=f"user:{name}", event="dm", data="psst")["delivered"] == 1
     assert bob.sees("dm")["from"] == {"kind": "user", "id": "alice-s"}
     assert alice.refused("send", to="user:nobody-s", event="dm", data="psst") == "not_online"
 
@@ -184,14 +188,14 @@ def test_bad_credentials_are_refused_with_the_reason(service: Service) -> None:
     errors: list[Any] = []
     client.on("connect_error", errors.append, namespace="/chat")
     with pytest.raises(socketio.exceptions.ConnectionError):
-        client.connect(service.http, namespaces=["/chat"], auth={"user": "a/b"}, wait_timeout=5)
+        client.connect(service.http, namespaces=["/chat"], auth={"user": "a/b"}, wait_timeout=30)
     assert errors[0]["data"]["code"] == "bad_request" and "auth.user" in errors[0]["message"]
     client.disconnect()
 
 
 def test_one_connection_speaks_in_several_namespaces(service: Service) -> None:
     client = socketio.Client(reconnection=False)
-    client.connect(service.http, namespaces=["/chat", "/game", "/iot"], wait_timeout=5)
+    client.connect(service.http, namespaces=["/chat", "/game", "/iot"], wait_timeout=30)
     for namespace in ("/chat", "/game", "/iot"):
         assert client.call("join", {"room": "several"}, namespace=namespace)["ok"]
     client.disconnect()

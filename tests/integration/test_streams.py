@@ -158,7 +158,7 @@ def test_a_stream_is_a_member_of_its_room_until_it_ends(service: Service) -> Non
             eventually(lambda: [p["data"] for p in reader.publications] == [1])
             assert watcher.refused("call", to="user:reader", method="m") == "not_online"
         eventually(lambda: [p["action"] for p in watcher.pushed("presence")] == ["join", "leave"])
-        assert service.metric("rt_sessions", transport="sse") == 0
+        eventually(lambda: service.metric("rt_sessions", transport="sse") == 0)
 
 
 def test_a_call_goes_to_the_session_that_can_answer_it(service: Service) -> None:
@@ -181,9 +181,9 @@ def test_a_request_that_waits_is_nobody_and_answered_when_something_is_said(serv
         page.ok("publish", room="poll", event="say", data=0, **{"class": "volatile"})
         began = time.monotonic()
         page.ok("publish", room="poll", event="say", data=1)
-        waiting.join(10)
-        assert time.monotonic() - began < 5 and [p["data"] for p in answers[0][1]["publications"]] == [1]
-        assert service.metric("rt_polls") == 0
+        waiting.join(30)
+        assert time.monotonic() - began < 20 and [p["data"] for p in answers[0][1]["publications"]] == [1]
+        eventually(lambda: service.metric("rt_polls") == 0)
         before = service.metric("rt_deliveries_total", namespace="/chat")
         page.ok("publish", room="poll", event="say", data=2)
         assert service.metric("rt_deliveries_total", namespace="/chat") == before + 1  # to the page alone
@@ -193,13 +193,13 @@ def test_what_is_there_already_is_answered_at_once(service: Service) -> None:
     kept = publish(service, "ready", 1)
     began = time.monotonic()
     _, answer = service.get(f"/api/v1/rooms/chat/ready/publications?since={kept['epoch']}:0&wait=30")
-    assert [p["data"] for p in answer["publications"]] == [1] and time.monotonic() - began < 5
+    assert [p["data"] for p in answer["publications"]] == [1] and time.monotonic() - began < 20
 
 
 def test_a_request_that_waits_for_nothing_is_answered_when_its_time_is_over(service: Service) -> None:
     began = time.monotonic()
     status, answer = service.get("/api/v1/rooms/chat/quiet/publications?wait=0.5")
-    assert status == 200 and answer["publications"] == [] and 0.4 < time.monotonic() - began < 5
+    assert status == 200 and answer["publications"] == [] and 0.4 < time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/x-ndjson"])
@@ -277,7 +277,7 @@ def test_a_service_that_stops_says_so_and_answers_who_waits() -> None:
         waiting.start()
         eventually(lambda: service.metric("rt_polls") == 1)
         assert service.stop() == 0
-        waiting.join(10)
+        waiting.join(30)
         assert answers[0][0] == 200 and answers[0][1]["publications"] == []
         for stream in (lines, events):
             eventually(lambda stream=stream: stream.over)
@@ -293,5 +293,5 @@ def test_within_a_heartbeat_a_quiet_stream_gets_a_comment_and_a_poller_that_left
     stream.until(b"\n\n\r\n")
     stream.socket.settimeout(30)
     assert stream.until(b": \n\n")
-    eventually(lambda: service.metric("rt_polls") == 0, 20)
+    eventually(lambda: service.metric("rt_polls") == 0)
     stream.close()

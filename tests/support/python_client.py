@@ -8,19 +8,28 @@ import socket
 import urllib.request
 from typing import Any
 
+import pytest
+
 from rt_client import Joined, Room
 from tests.support.proxy import Proxy
 from tests.support.service import Service
 
+VAIN_S = 20.0
 FAST = (
     "limits.publishes_per_s=100000", "limits.publish_burst=100000", "history.publications=20000",
-    "limits.new_room_burst=100000",
+    "limits.new_room_burst=100000", "limits.presence_grace_s=60",
 )  # fmt: skip
 
 
 def fast_service() -> Service:
     """One that takes publications as fast as they come, and keeps many."""
     return Service(*(part for one in FAST for part in ("--set", one)))
+
+
+def wait_in_vain_longer(patch: pytest.MonkeyPatch) -> None:
+    """What a client waits for in vain when it closes takes longer than `VAIN_S`, and nothing else does."""
+    patch.setattr("rt_client.link.GOODBYE_S", VAIN_S)
+    patch.setattr("rt_client.client.CLOSE_S", 2 * VAIN_S)
 
 
 def hears(room: Room, event: str = "say") -> list[Any]:
@@ -62,4 +71,7 @@ class NoWebSockets(Proxy):
 
 def lose_answers(proxy: Proxy) -> None:
     """What is said still comes through; what is answered does not."""
-    proxy._lost |= {sock for sock in proxy._open if sock.getpeername() == proxy._target}
+    for sock in list(proxy._open):
+        with contextlib.suppress(OSError):  # it is being closed
+            if sock.getpeername() == proxy._target:
+                proxy._lost.add(sock)

@@ -38,7 +38,9 @@ class SocketIo:
         self.client.on("*", lambda event, body: self.events.append((event, body)), namespace=namespace)
         self.client.on("connect_error", self.refusals.append, namespace=namespace)
         try:
-            self.client.connect(service.http, namespaces=[namespace], auth={"token": token}, transports=[transport])
+            self.client.connect(
+                service.http, namespaces=[namespace], auth={"token": token}, transports=[transport], wait_timeout=30
+            )
         except socketio.exceptions.ConnectionError:
             pass
 
