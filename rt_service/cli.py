@@ -131,8 +131,7 @@ def _serve(effective: Settings, ready_file: Path | None) -> None:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
         if simulator is not None:  # first, so that its devices say goodbye
-            simulator.terminate()
-            simulator.wait(timeout=5)
+            _end(simulator)
         service.stop()
 
 
@@ -144,6 +143,15 @@ def _start_simulator(devices: int, mqtt_url: str, certificate: str) -> subproces
     options = ["--url", mqtt_url, "--devices", str(devices), "--certificate", certificate]
     # Our end of its standard input closes with us, however we end; then it ends too.
     return subprocess.Popen([sys.executable, "-m", "rt_device.simulator", *options], stdin=subprocess.PIPE)
+
+
+def _end(simulator: subprocess.Popen[bytes]) -> None:
+    simulator.terminate()
+    try:
+        simulator.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        simulator.kill()  # the service stops in order all the same
+        simulator.wait()
 
 
 @app.command("grpc")
