@@ -155,6 +155,15 @@ def _start_simulator(devices: int, mqtt_url: str, certificate: str) -> subproces
     return subprocess.Popen([sys.executable, "-m", "rt_device.simulator", *options], stdin=subprocess.PIPE)
 
 
+def _end(simulator: subprocess.Popen[bytes]) -> None:
+    simulator.terminate()
+    try:
+        simulator.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        simulator.kill()  # the service stops in order all the same
+        simulator.wait()
+
+
 @app.command("grpc")
 def grpc_gateway(
     url: Annotated[str, typer.Option(help="the service")] = remote.DEFAULT_URL,

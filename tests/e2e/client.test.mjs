@@ -14,6 +14,7 @@ const WEB = new URL("../../clients/web/", import.meta.url).pathname;
 const SECRET = "a-secret-of-at-least-32-bytes-for-tests";
 const KEY = `auth.keys={ main = { algorithm = "HS256", secret = "${SECRET}" } }`;
 const TOKEN_MODE = ["auth.mode=token", "auth.leeway_s=0", KEY].flatMap((one) => ["--set", one]);
+const SOON_S = 6; // until a token expires: time enough to come in with it, also where everything stands still for a while
 const service = new Service();
 const guarded = new Service(...TOKEN_MODE);
 const project = mkdtempSync(join(tmpdir(), "rt-project-"));
@@ -253,7 +254,7 @@ test("what cannot be connected says why, at once or as its reason", async () => 
 test("a token that expired is renewed by the function, and nothing is missed", async () => {
   const tokens = [];
   const token = async () => {
-    tokens.push(signed({ sub: "alice", exp: Math.floor(Date.now() / 1000) + (tokens.length ? 600 : 2) }));
+    tokens.push(signed({ sub: "alice", exp: Math.floor(Date.now() / 1000) + (tokens.length ? 600 : SOON_S) }));
     return tokens.at(-1);
   };
   const alice = enter(connect({ token }, guarded.http), "tokens");
@@ -299,7 +300,7 @@ test("a function that gave an expired token is asked for another, a few times in
 });
 
 test("who is kicked, or comes back with nothing better, is closed with the reason", async () => {
-  const stale = signed({ sub: "stale", exp: Math.floor(Date.now() / 1000) + 1 });
+  const stale = signed({ sub: "stale", exp: Math.floor(Date.now() / 1000) + SOON_S });
   const client = connect({ token: stale }, guarded.http);
   const room = client.join("tokens");
   await room.joined;

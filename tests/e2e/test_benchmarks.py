@@ -21,7 +21,7 @@ def test_under_load_nothing_is_lost_repeated_or_out_of_order(load: str, tmp_path
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("the load generator wants a core of its own")
     command = [sys.executable, "-m", "benchmarks", "--only", load, "--servers", "ours,c", "--out", str(tmp_path)]
-    command += ["--rounds", "1", "--seconds", "1"]
+    command += ["--rounds", "1", "--seconds", "4"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads((tmp_path / "results.json").read_text())[load]

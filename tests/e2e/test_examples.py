@@ -19,6 +19,16 @@ from tests.support.socketio_client import SocketIoClient
 from tests.support.tools import E2E, need_node_packages, need_web_packages
 from tests.support.waiting import eventually
 
+# What a test has to add to a client: its connection breaks, and comes back, when it is told so.
+BREAKS = """
+console.log("started");
+process.stdin.on("data", (said) => {
+  chat.io.reconnection(String(said) !== "cut\\n");
+  if (String(said) === "cut\\n") chat.io.engine.close();
+  else chat.connect();
+});
+"""
+
 
 def example(document: str, language: str, contains: str) -> str:
     blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
@@ -36,8 +46,17 @@ def javascript(source: str, service: Service, folder: Path) -> Script:
     return script
 
 
+def say(script: Script, line: str) -> None:
+    assert script.process.stdin is not None
+    script.process.stdin.write(line.encode() + b"\n")
+    script.process.stdin.flush()
+
+
 def test_the_readmes_browser_example_hears_the_device_and_is_answered(tmp_path: Path) -> None:
     with Service("--simulate", "3") as service:
+        with SocketIoClient(service.http, "/iot") as page:  # the example calls once, so the device has to be there
+            page.ok("join", room="device:pump-1")
+            page.sees("telemetry")
         source = example("README.md", "js", "telemetry")
         with javascript(source, service, tmp_path) as script:
             eventually(lambda: "ok: true, data: { c: 24, was:" in script.output)
@@ -68,20 +87,18 @@ def test_the_readmes_device_is_online_publishes_and_answers(service: Service, tm
 def test_the_protocols_client_recovers_what_it_missed(tmp_path: Path) -> None:
     with Service() as service:
         source = example("docs/protocol.md", "js", "recovered")
-        # What a test has to add: the connection breaks, and what it misses is told.
-        source += '\nconsole.log("started"); process.stdin.on("data", () => chat.io.engine.close());\n'
+        source += BREAKS
         with javascript(source, service, tmp_path) as script, SocketIoClient(service.http, "/chat") as page:
             page.ok("join", room="lobby")
             eventually(lambda: len(page.ok("presence", room="lobby")["members"]) == 2)
             page.ok("publish", room="lobby", event="say", data="before")
             eventually(lambda: "say before" in script.output)
             page.ok("publish", room="lobby", event="move", data="no offset", **{"class": "volatile"})
-            assert script.process.stdin is not None
-            script.process.stdin.write(b"cut\n")
-            script.process.stdin.flush()
+            say(script, "cut")
             eventually(lambda: len(page.ok("presence", room="lobby")["members"]) == 1)
             for n in range(3):
                 page.ok("publish", room="lobby", event="say", data=f"missed {n}")
+            say(script, "mend")
             eventually(lambda: "say missed 2" in script.output)
             page.ok("publish", room="lobby", event="say", data="after")
             eventually(lambda: "say after" in script.output)
@@ -120,17 +137,15 @@ def test_the_python_clients_own_example_says_hi(service: Service, tmp_path: Path
 def test_the_helpers_client_recovers_what_it_missed(tmp_path: Path) -> None:
     with Service() as service:
         source = example("docs/protocol.md", "js", "joinRoom").replace("./rooms.mjs", "../../rt_service/web/rooms.mjs")
-        source += '\nconsole.log("started"); process.stdin.on("data", () => chat.io.engine.close());\n'
+        source += BREAKS
         with javascript(source, service, tmp_path) as script, SocketIoClient(service.http, "/chat") as page:
             page.ok("join", room="lobby")
-            eventually(lambda: "started" in script.output)
-            assert script.process.stdin is not None
-            script.process.stdin.write(b"cut\n")
-            script.process.stdin.flush()
+            eventually(lambda: "alice say { text: 'hi' }" in script.output)
+            say(script, "cut")
             eventually(lambda: len(page.ok("presence", room="lobby")["members"]) == 1)
             page.ok("publish", room="lobby", event="say", data="missed")
+            say(script, "mend")
             eventually(lambda: "say missed" in script.output)
-            assert "alice say { text: 'hi' }" in script.output
             assert "too much" not in script.output
 
 
@@ -235,6 +250,6 @@ def test_the_protocols_grpc_client_sees_what_is_said_and_recovers_what_it_missed
             for child in service.children:
                 os.kill(child, signal.SIGKILL)
             page.ok("publish", room="lobby", event="say", data="missed")
-            eventually(lambda: "say missed" in script.output, 20)
+            eventually(lambda: "say missed" in script.output)
             assert "said at offset 1\n" in script.output and "again, after UNAVAILABLE" in script.output
             assert "too much" not in script.output

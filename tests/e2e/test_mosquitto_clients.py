@@ -24,7 +24,7 @@ def test_mosquitto_pub_appears_in_a_script_that_joined_the_devices_room(service:
 
 def test_a_publish_from_a_browser_arrives_at_mosquitto_sub(service: Service) -> None:
     sub = need("mosquitto_sub")
-    command = [sub, "-p", str(service.mqtt_port), "-t", "rt/out/chat/sub-m/#", "-C", "1", "-W", "10", "-F", "%t %p"]
+    command = [sub, "-p", str(service.mqtt_port), "-t", "rt/out/chat/sub-m/#", "-C", "1", "-W", "30", "-F", "%t %p"]
     listening = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     with SocketIoClient(service.http, "/chat") as page:
         page.ok("join", room="sub-m")

@@ -105,9 +105,14 @@ def test_an_operator_sees_settings_and_health_and_dead_letters() -> None:
     assert "[server]" in run(example(OPERATOR, "sh", "check-config")).stdout
     with Service("--set", "auth.mode=token", "--set", "accounts.enabled=true") as service:
         asked = local(example(OPERATOR, "sh", "readyz"), service)
-        done = subprocess.run(["sh", "-c", asked], capture_output=True, timeout=30)
         shown = re.search(r'^\{"ok".*$', (ROOT / OPERATOR).read_text(), re.MULTILINE)
-        assert shown and json.loads(done.stdout) == json.loads(shown[0])
+        assert shown is not None
+
+        def ready() -> bool:  # unless it stood still for a second just now
+            done = subprocess.run(["sh", "-c", asked], capture_output=True, timeout=30)
+            return bool(json.loads(done.stdout) == json.loads(shown[0]))
+
+        eventually(ready)
         admin = example(OPERATOR, "sh", "token --sub").splitlines()[-1]
         token = run(admin, "--data-dir", str(service.data)).stdout.strip()
         letters = example(OPERATOR, "sh", "dead-letters").replace("TOKEN", token)

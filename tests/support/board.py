@@ -68,6 +68,7 @@ class Board:
         self.lose_power()
 
     def lose_power(self) -> None:
+        self._process.kill()  # first: who notices that the connection is gone makes another one
         if self._mqtt is not None:
             sock: Any = self._mqtt.socket()
             self._mqtt.loop_stop()

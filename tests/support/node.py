@@ -17,7 +17,7 @@ def passes(file: str, **environment: str) -> None:
     node = need_node_packages()
     command = [node, "--test", "--test-reporter=spec", file]
     given = {**os.environ, "RT_TEST_PYTHON": sys.executable, **environment}
-    done = subprocess.run(command, cwd=E2E, env=given, capture_output=True, text=True, timeout=180)
+    done = subprocess.run(command, cwd=E2E, env=given, capture_output=True, text=True, timeout=600)
     print(done.stdout, done.stderr)
     assert done.returncode == 0
     assert int(re.findall(r"pass (\d+)", done.stdout)[-1]) > 0

@@ -62,15 +62,20 @@ class Talk:
         self._heard.append(text)
         return text
 
+    def times_heard(self, text: str) -> int:
+        """Over all connections."""
+        return self._heard.count(text)
+
     def say_nothing(self) -> None:
         """Neither say nor hear anything until the test is over."""
         self._over.wait()
 
-    def let_in(self) -> None:
-        """Greet, and answer the CONNECT of /chat."""
+    def let_in(self) -> str:
+        """Greet, and answer the CONNECT of /chat, which is returned."""
         self.hello()
-        self.hear()
+        connect = self.hear()
         self.say('40/chat,{"sid":"n"}')
+        return connect
 
     def answer_all(self, answer: Callable[[str, Any], Any]) -> None:
         """Answer every event that wants an answer, until the client leaves."""
@@ -112,11 +117,11 @@ NONSENSE: list[str | bytes] = [
 
 
 def nonsense(talk: Talk, number: int) -> None:
-    """Each connection says something else that is no packet, then there is a good one."""
-    if number >= len(NONSENSE):
-        good(talk, number)
-    talk.let_in()
-    said = NONSENSE[number]
+    """The first connection of user n says the nth of what is no packet, the next one is good."""
+    connect = talk.let_in()
+    if talk.times_heard(connect) > 1:
+        talk.answer_all(lambda verb, request: {"ok": True, "at": number})
+    said = NONSENSE[int(json.loads(connect.partition(",")[2])["user"])]
     talk.say(said)
     if isinstance(said, str) and said.startswith("451-"):
         talk.say(b"part")

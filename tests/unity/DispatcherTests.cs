@@ -206,7 +206,7 @@ namespace RtService.Tests
         [Test]
         public void AGoodbyeIsOneAndTheBackgroundIsNone()
         {
-            var url = Host.Service().Replace("http", "ws") + "/ws?user=";
+            var url = Host.OwnService("limits.presence_grace_s=60").Replace("http", "ws") + "/ws?user=";
             var join = new JsonObject { { "op", "join" }, { "ns", "/chat" }, { "ref", 1 }, { "room", "unity-goodbye" } }.ToString();
             var told = new List<string>();
             using (var stays = new WebSocketClient(url + "stays"))

@@ -160,7 +160,7 @@ namespace RtService.Tests
             using (var bob = new Player(Host.Ask("proxy").AsString(), "bob", "gone").Enters())
             {
                 Host.Ask("lose");
-                Stage.Until(() => bob.Client.Counters.Silent == 1);
+                Stage.Until(() => bob.Client.Counters.Silent >= 1);
                 Host.Ask("mend");
                 bob.Enters(2);
                 Assert.That(bob.Client.LastEnd, Is.StringStarting("silent: "));
@@ -188,9 +188,9 @@ namespace RtService.Tests
         [Test]
         public void WhoIsInTheBackgroundForAMomentIsStillThereForTheOthers()
         {
-            var url = Host.Service();
-            using (var alice = new Player(url, "alice", "unity-moment").Enters())
-            using (var bob = new Player(url, "bob", "unity-moment").Enters())
+            var url = Host.OwnService("limits.presence_grace_s=60");
+            using (var alice = new Player(url, "alice", "moment").Enters())
+            using (var bob = new Player(url, "bob", "moment").Enters())
             {
                 bob.Client.Suspend();
                 var members = Stage.Await(alice.Room.PresenceAsync());

@@ -10,7 +10,7 @@ namespace RtService.Tests
     /// <summary>Frames, and waiting for what is going to happen, with a deadline instead of a sleep.</summary>
     public static class Stage
     {
-        private const int DeadlineMs = 20000;
+        private const int DeadlineMs = 60000;
 
         public static void Frame()
         {
