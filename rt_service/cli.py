@@ -141,7 +141,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(timeout=SIMULATOR_S)
     except subprocess.TimeoutExpired:
-        process.kill()
+        process.kill()  # the service stops in order all the same
         process.wait()
 
 
@@ -153,15 +153,6 @@ def _start_simulator(devices: int, mqtt_url: str, certificate: str) -> subproces
     options = ["--url", mqtt_url, "--devices", str(devices), "--certificate", certificate]
     # Our end of its standard input closes with us, however we end; then it ends too.
     return subprocess.Popen([sys.executable, "-m", "rt_device.simulator", *options], stdin=subprocess.PIPE)
-
-
-def _end(simulator: subprocess.Popen[bytes]) -> None:
-    simulator.terminate()
-    try:
-        simulator.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        simulator.kill()  # the service stops in order all the same
-        simulator.wait()
 
 
 @app.command("grpc")
