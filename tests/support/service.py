@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,7 @@ class Service:
         self.log_file = Path(self._folder.name) / "log"
         self.process: subprocess.Popen[bytes] | None = None
         self.http = self.mqtt = self.grpc = ""
+        self._kept: list[socket.socket] = []
 
     def __enter__(self) -> Service:
         self.start()
@@ -49,6 +51,7 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         code = self.stop()
+        self._let_go()
         log = self.log
         self._folder.cleanup()
         if kind is None:
@@ -70,6 +73,7 @@ class Service:
         ready = json.loads(self._ready_file.read_text())
         self.http, self.mqtt = ready["http"], ready["mqtt"]
         self.grpc = ready["grpc"] or ""
+        self._let_go()
         assert ready["pid"] == self.process.pid and bool(self.grpc) == ("--grpc-port" in self._arguments)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -77,12 +81,31 @@ class Service:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(timeout=30)
+        code = self.process.wait(timeout=30)
+        self._keep()
+        return code
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
         self.process.wait(timeout=30)
+        self._keep()
+
+    def _keep(self) -> None:
+        """Nobody else gets its ports while it is down. They are not listened at."""
+        for url in (self.http, self.mqtt):
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as it does itself when it comes back
+            try:
+                sock.bind(("127.0.0.1", int(url.rpartition(":")[2])))
+            except (OSError, ValueError):  # it is somebody else's, or it has none
+                sock.close()
+            else:
+                self._kept.append(sock)
+
+    def _let_go(self) -> None:
+        while self._kept:
+            self._kept.pop().close()
 
     def restart(self) -> None:
         """Start again after `stop` or `kill`, on the same ports."""
