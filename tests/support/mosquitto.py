@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import socket
 import subprocess
 import tempfile
@@ -14,9 +16,14 @@ from tests.support.waiting import eventually
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """One that the system gives to nobody who does not ask for it, and so is free also later: for a server that is not
+    there yet, or for a while."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(10_000, first)
+        with socket.socket() as sock, contextlib.suppress(OSError):  # it is somebody's
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def accepts(port: int) -> bool:
