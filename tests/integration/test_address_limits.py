@@ -115,11 +115,11 @@ def test_whoever_has_too_many_is_told_in_its_own_protocol() -> None:
 
 
 def test_an_address_connects_so_fast() -> None:
-    with Service(*limits(connects_per_s=0.5, connect_burst=4)) as service:
+    with Service(*limits(connects_per_s=0.1, connect_burst=4)) as service:
         for _ in range(4):
             assert serves(service)
         reply = RawHttp(service, GREEDY).send(LIVEZ).reply()
-        assert (reply.status, reply.code, reply.headers["retry-after"]) == (429, "too_many_requests", "2")
+        assert (reply.status, reply.code) == (429, "too_many_requests") and 0 < int(reply.headers["retry-after"]) <= 10
         assert (connack(service, 5), connack(service, 4)) == (0x9F, 3)
         with RawMqtt(service.mqtt) as other:
             assert other.connect("another-address").reason == 0

@@ -66,8 +66,8 @@ def test_without_descriptors_the_service_serves_who_is_there(port: str) -> None:
             assert sum(sent_away(sock) for sock in crowd[-10:]) == 10
             device.publish("devices/there/telemetry", {"c": 1})
             began, busy = time.monotonic(), busy_s(service)
-            eventually(lambda: shed(there) and time.monotonic() > began + 0.5)
-            assert busy_s(service) - busy < 0.4, "it tries again and again"
+            eventually(lambda: time.monotonic() > began + 0.5)  # in which nobody asks anything
+            assert busy_s(service) - busy < 0.2, "it tries again and again"
             for sock in crowd:
                 sock.close()
             if port == "mqtt_port":

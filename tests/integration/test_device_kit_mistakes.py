@@ -96,7 +96,7 @@ def test_a_device_that_says_goodbye_into_a_dead_network_is_online_when_it_comes_
     service: Service, page: SocketIoClient
 ) -> None:
     page.ok("join", room="device:phoenix")
-    device = Device("phoenix", keepalive_s=2)
+    device = Device("phoenix", keepalive_s=4)
     with Proxy(service.mqtt_port) as proxy:
         device.connect(f"mqtt://127.0.0.1:{proxy.port}")
         eventually(lambda: [p["action"] for p in page.pushed("presence")] == ["online"])

@@ -149,13 +149,11 @@ def test_a_call_waits_no_longer_than_its_client(service: Service, client: GrpcCh
         question = rt.CallRequest(ns="/chat", to="user:silent", method="m", timeout_ms=300)
         error = error_of(lambda: client.stub.Call(question, timeout=30))
         assert refused(error) == (grpc.StatusCode.DEADLINE_EXCEEDED, "timeout")
-        began = time.monotonic()
-        error = error_of(
-            lambda: client.stub.Call(rt.CallRequest(ns="/chat", to="user:silent", method="m"), timeout=0.3)
-        )
+        question.timeout_ms, began = 60_000, time.monotonic()
+        error = error_of(lambda: client.stub.Call(question, timeout=3))
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         eventually(lambda: service.metric("rt_calls_total", outcome="timeout") == before + 2)
-        assert time.monotonic() - began < 5  # which is how long it waits where nobody says otherwise
+        assert time.monotonic() - began < 30
 
 
 def test_somebody_anonymous_is_the_same_one_over_one_channel(service: Service, client: GrpcChannel) -> None:
@@ -231,13 +229,13 @@ def test_a_message_that_is_too_large_for_the_wire_ends_only_its_request(client: 
 
 
 def test_who_publishes_too_fast_is_told_when_to_try_again_and_nobody_else_is() -> None:
-    options = ("--set", "limits.publish_burst=3", "--set", "limits.publishes_per_s=0.5")
+    options = ("--set", "limits.publish_burst=3", "--set", "limits.publishes_per_s=0.05")
     with Service("--grpc-port", "0", *options) as small, GrpcChannel(small.grpc) as client:
         for n in range(3):
             client.publish("r", n, user="hasty")
         error = error_of(lambda: client.publish("r", 4, user="hasty"))
         assert refused(error) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too_many_requests")
-        assert 0 < int(dict(error.trailing_metadata())["retry-after-ms"]) <= 2001
+        assert 0 < int(dict(error.trailing_metadata())["retry-after-ms"]) <= 20_001
         assert client.publish("r", 5, user="patient").offset == 4
 
 
@@ -245,7 +243,7 @@ def test_more_requests_than_may_be_are_told_to_try_again_and_are_counted() -> No
     with Service("--grpc-port", "0", "--set", "grpc.requests=2") as small, GrpcChannel(small.grpc) as client:
         with WsClient(small.http, user="silent") as silent:
             silent.ok("ping")
-            question = rt.CallRequest(ns="/chat", to="user:silent", method="m")
+            question = rt.CallRequest(ns="/chat", to="user:silent", method="m", timeout_ms=30_000)
             calls = [client.stub.Call.future(question, timeout=30) for _ in range(2)]
             eventually(lambda: len(silent.pushed("call")) == 2)
             error = error_of(lambda: client.publish("r", 1))
@@ -255,8 +253,8 @@ def test_more_requests_than_may_be_are_told_to_try_again_and_are_counted() -> No
                 call.cancel()
             eventually(lambda: published(client))
         eventually(lambda: small.metric("rt_grpc_requests_total", outcome="cancelled") == 2)
+        eventually(lambda: small.metric("rt_grpc_requests_total", outcome="ok") == 1)
         assert small.metric("rt_grpc_requests_total", outcome="too_many_requests") >= 1
-        assert small.metric("rt_grpc_requests_total", outcome="ok") == 1
 
 
 def published(client: GrpcChannel) -> bool:
@@ -269,7 +267,7 @@ def published(client: GrpcChannel) -> bool:
 def test_publishing_goes_on_while_many_calls_wait(service: Service, client: GrpcChannel) -> None:
     with WsClient(service.http, user="slow-callee") as slow:
         slow.ok("ping")
-        question = rt.CallRequest(ns="/chat", to="user:slow-callee", method="m")
+        question = rt.CallRequest(ns="/chat", to="user:slow-callee", method="m", timeout_ms=30_000)
         calls = [client.stub.Call.future(question, timeout=30) for _ in range(60)]
         eventually(lambda: len(slow.pushed("call")) == 60)
         assert client.publish("grpc-meanwhile", 1).offset == 1

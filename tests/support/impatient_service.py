@@ -1,10 +1,12 @@
 """rt-service with short deadlines for requests, and paths that fail: `Service(program=…)` starts it.
 
 `/fails` fails in Flask; `/fails-outside` in front of it, as a fault in a WebSocket gateway would. `/folder/`, `/large`
-(20 MB), `/endless` and `/reads` (what it was sent) are routes that an application adds.
+(20 MB), `/endless` and `/reads` (what it was sent) are routes that an application adds. Where half a second is too
+short, PATIENCE_S in the environment says how long the deadlines are.
 """
 
 import itertools
+import os
 import sys
 from pathlib import Path
 
@@ -19,9 +21,11 @@ import flask  # noqa: E402
 from rt_service import __main__, service  # noqa: E402
 from rt_service.gateways.engineio import body, protocol  # noqa: E402
 
-protocol.ANSWER_S = protocol.LINGER_S = body.DISCARD_S = 0.5
+patience_s = float(os.environ.get("PATIENCE_S", "0.5"))
+protocol.ANSWER_S = protocol.LINGER_S = body.DISCARD_S = patience_s
 protocol.ANSWER_BYTES_PER_S = 10_000_000
-sys.argv[1:1] = ["--set", "server.headers_s=0.5", "--set", "server.body_s=0.5"]  # in front: what a test sets wins
+patient = ["--set", f"server.headers_s={patience_s}", "--set", f"server.body_s={patience_s}"]
+sys.argv[1:1] = patient  # in front: what a test sets wins
 
 
 class Impatient(service.Service):

@@ -72,8 +72,9 @@ class PostgreSql:
 
     def _signal(self, number: int) -> None:
         if self._process is not None:
+            os.kill(self._process.pid, number)  # first, so that a frozen one makes no more children
             children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-            for pid in (self._process.pid, *map(int, children)):
+            for pid in map(int, children):
                 with contextlib.suppress(ProcessLookupError):  # of somebody who just hung up
                     os.kill(pid, number)
 
