@@ -37,7 +37,7 @@ def test_devices_behind_a_broker_with_tls_are_in_the_rooms(authority: Authority)
     )  # fmt: skip
     with Mosquitto(settings=wanted) as broker:
         url = broker.url.replace("mqtt://", "mqtts://")
-        options = settings(ca_file=authority.ca, cert_file=ours, key_file=our_key)
+        options = settings(ca_file=authority.ca, cert_file=ours, key_file=our_key, backoff_max_s=0.3)
         with Service("--mqtt-url", url, *options) as service, SocketIoClient(service.http, "/iot") as page:
             eventually(lambda: service.get("/readyz")[0] == 200)
             page.ok("join", room="device:pump-1")
