@@ -211,8 +211,12 @@ class Turnstile(Proxy):
         super()._copy(source, sink)
 
 
-def test_it_can_be_stopped_while_its_devices_connect(service: Service, tmp_path: Path) -> None:
-    with Turnstile(service.mqtt_port) as turnstile, MqttClient(service.mqtt) as other:
+def test_it_can_be_stopped_while_its_devices_connect(tmp_path: Path) -> None:
+    with (
+        Service() as service,  # where no other device is online
+        Turnstile(service.mqtt_port) as turnstile,
+        MqttClient(service.mqtt) as other,
+    ):
         other.subscribe("devices/+/status")
         url = f"mqtt://127.0.0.1:{turnstile.port}"
         with Script([sys.executable, "run.py", "simulate", "--url", url, "--devices", "300"], tmp_path) as script:
