@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# Its resolver costs a fifth of a command's start, and knows no names of mDNS (broker.local).
+# Its resolver costs a fifth of a command's start, and asks DNS alone, not mDNS (broker.local).
 os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
 with warnings.catch_warnings():  # eventlet tells every importer that it is in maintenance; decisions/0001 answers it
     warnings.simplefilter("ignore")
