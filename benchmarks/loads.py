@@ -115,16 +115,8 @@ def run(load: Load, peer: Peer, server: Running, seconds: float) -> Result:
     """One measurement. Raises RuntimeError when the clients could not do their work."""
     clients = min(load.clients, peer.most)
     command = ["taskset", "-c", str(LOAD_CORE), str(build("rtload")), "--quiet", "--ns", "/chat", "-n", str(clients)]
-    command += [
-        "--port",
-        str(server.port),
-        "--server-pid",
-        str(server.pid),
-        "--duration",
-        str(seconds),
-        "--drain",
-        "10",
-    ]
+    command += ["--port", str(server.port), "--server-pid", str(server.pid), "--duration", str(seconds)]
+    command += ["--drain", "10"]  # seconds for what is late
     done = subprocess.run([*command, *load.arguments], capture_output=True, text=True, timeout=180)
     if not done.stdout.startswith("{"):
         raise RuntimeError(f"{peer.title}, {load.name}: {done.stderr.strip()[-300:]}")

@@ -1,8 +1,8 @@
 // Bundles the pages into rt_service/web: a script and a style sheet for each, with nothing fetched from elsewhere; and the
 // helper for rooms and rt-client as modules of their own, for others to use: .mjs, which is a module wherever it is copied to.
-import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
-import { bundles } from "./client/bundles.mjs";
+import { bundles, licenses } from "./client/bundles.mjs";
 import { writePage } from "./pages.mjs";
 
 const target = "../../rt_service/web";
@@ -32,8 +32,5 @@ await bundles(target);
 for (const name of ["index", ...demos]) writePage(`${name}.html`, target);
 for (const file of ["docs.html", "console.html", "icon.svg"]) cpSync(`src/${file}`, `${target}/${file}`);
 const packages = Object.keys(metafile.inputs).map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]);
-const licenses = [...new Set(packages)].filter(Boolean).sort().map((name) => {
-  const file = readdirSync(`node_modules/${name}`).find((file) => /^license/i.test(file));
-  return `${name}\n\n${readFileSync(`node_modules/${name}/${file}`, "utf8")}`;
-});
-writeFileSync(`${target}/licenses.txt`, `What is inside these pages, by others:\n\n${licenses.join("\n\n")}`);
+const inside = licenses([...new Set(packages)].filter(Boolean).sort());
+writeFileSync(`${target}/licenses.txt`, `What is inside these pages, by others:\n\n${inside}`);
