@@ -40,8 +40,26 @@ _of_the_system = socket.getaddrinfo
 
 
 def _addresses(*args: Any, **more: Any) -> Any:
-    """socket.getaddrinfo, which blocks, in a thread."""
-    return eventlet.tpool.execute(_of_the_system, *args, **more)
+    """socket.getaddrinfo, which blocks, in a thread that nobody waits for where the process ends."""
+    reader, writer = os.pipe()
+    found: list[Any] = []
+    failed: list[BaseException] = []
+
+    def look_up() -> None:
+        try:
+            found.append(_of_the_system(*args, **more))
+        except BaseException as error:  # noqa: BLE001  told to who asked
+            failed.append(error)
+        os.close(writer)
+
+    try:
+        eventlet.patcher.original("_thread").start_new_thread(look_up, ())
+        eventlet.hubs.trampoline(reader, read=True)
+    finally:
+        os.close(reader)
+    if failed:
+        raise failed[0]
+    return found[0]
 
 
 def patched() -> bool:
